@@ -1,0 +1,62 @@
+"""What a fold sees and what it may do: typed rows in, rows and outputs out, nothing else."""
+
+from collections.abc import Iterator
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from streams.core.log import Record
+from streams.core.rows import Row
+
+R = TypeVar("R", bound=Row)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A record at its place in the log."""
+
+    record: Record
+    partition: int
+    offset: int
+    timestamp: int
+    """LogAppendTime, microseconds."""
+    log_time: int
+    """Highest LogAppendTime of the partition up to and including this record, microseconds."""
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One CloudEvent for an output topic, keyed by tenant."""
+
+    topic: str
+    """Name in the topology, without prefix."""
+    tenant: str
+    type: str
+    id: str
+    subject: str
+    data: bytes
+    """JSON."""
+
+
+class Reader(Protocol):
+    """Typed rows of one partition; what the query side gets."""
+
+    def get(self, kind: type[R], key: bytes) -> R | None:
+        """Return the row at ``key``, or None."""
+
+    def scan(
+        self, kind: type[R], prefix: bytes, *, reverse: bool = False, start: bytes | None = None
+    ) -> Iterator[tuple[bytes, R]]:
+        """Yield rows whose key begins with ``prefix``, in key order.
+
+        ``start`` (inclusive) is a full key at which to begin instead of the prefix's first
+        (reverse: last) key. Rows put during the scan may or may not be seen.
+        """
+
+
+class View(Reader, Protocol):
+    """Rows as a fold sees them: its own changes included, nothing durable yet."""
+
+    def put(self, key: bytes, row: Row) -> None:
+        """Set the row at ``key``."""
+
+    def delete(self, key: bytes) -> None:
+        """Remove the row at ``key``, if there is one."""

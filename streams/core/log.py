@@ -1,0 +1,153 @@
+"""Records of tenant.log.v1, the truth: one per fact, msgpack, written once by admit.
+
+The layout is an array, so a field is only ever added at the end, with a default. A change that an
+older fold must not miss raises ``VERSION``: a fold that meets a newer version stops its partition.
+"""
+
+from typing import Any
+
+import msgspec
+
+from streams.core.errors import PartitionRed
+
+VERSION = 1
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Where a fact entered: a record of an input topic, or a worker's own sequence.
+
+    ``incarnation`` rises when a topic is made anew (`streams topics adopt`), so that the offsets of
+    the old one and of the new one are never compared. ``n`` orders facts of one input record.
+    """
+
+    topic: str
+    incarnation: int
+    partition: int
+    offset: int
+    n: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """One metered call. Tokens as OTel GenAI counts them: input includes cached. Nano-USD."""
+
+    provider: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    reported: int | None
+    """What the sender says that it cost; wins."""
+    computed: int | None
+    """What the price book says; None when the model is unknown and nothing was reported."""
+    price_version: str
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True):
+    """What becomes a memory."""
+
+    text: str
+    priority: int
+    context_tags: tuple[str, ...]
+    ttl_seconds: int | None
+    cluster_state: dict[str, Any] | None
+    pipeline_context: tuple[str, ...] | None
+    related_memories: tuple[str, ...]
+    subject: str | None
+    memory_id: str | None
+    metadata: dict[str, Any] | None
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag="message"):
+    """An admitted agent.message. Missing scope values are empty strings."""
+
+    agent: str
+    session: str
+    cost_attribution: str
+    cluster: str
+    call: Call | None
+    content: Content | None
+
+
+class BudgetSet(msgspec.Struct, frozen=True, array_like=True, tag="budget.set"):
+    budget_id: str
+    limit: int
+    period: str
+    timezone: str
+    thresholds: tuple[int, ...]
+    forecast: bool
+    scope: dict[str, str]
+
+
+class BudgetDelete(msgspec.Struct, frozen=True, array_like=True, tag="budget.delete"):
+    budget_id: str
+
+
+class TenantSet(msgspec.Struct, frozen=True, array_like=True, tag="tenant.set"):
+    timezone: str
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
+    """Marks an input record of this tenant that admit sent to the DLQ."""
+
+    code: str
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):
+    """Moves an idle partition's log time; a late or repeated one changes nothing."""
+
+
+class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
+    """Settings that change results; folds read these, never the process's settings."""
+
+    dedupe_hours: int
+    grace_hours: int
+    default_budget: int
+    """Limit of the default budget, nano-USD."""
+    tzdata: str
+
+
+Body = Message | BudgetSet | BudgetDelete | TenantSet | Refusal | Tick | Config
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """One record of the log. ``time`` is the event time in microseconds."""
+
+    version: int
+    tenant: str
+    origin: Origin | None
+    source: str
+    id: str
+    time: int
+    body: Body
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """Bytes of a log record."""
+    return _encoder.encode(record)
+
+
+def decode(value: bytes | None) -> Record:
+    """Read a log record.
+
+    Raises
+    ------
+    PartitionRed
+        Not a log record, or one of a newer version than this code.
+    """
+    try:
+        record = _decoder.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PartitionRed(f"a record of the log can't be read by this version: {error}") from error
+    if record.version > VERSION:
+        raise PartitionRed(
+            f"a record of the log has version {record.version}, newer than this code's {VERSION}"
+        )
+    return record

@@ -1,0 +1,111 @@
+"""Protocols for the outside: what the agents and the API need and the runtime or adapters give."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from streams.core.fold import Reader
+from streams.core.log import Call
+
+
+class PriceBook(Protocol):
+    """Catalogue of model prices."""
+
+    version: str
+
+    def cost(self, call: Call, at: int) -> int | None:
+        """Nano-USD of a call at an event time (microseconds); None for an unknown model."""
+
+
+class Produced(msgspec.Struct, frozen=True):
+    """Where an acknowledged record lies (full topic name)."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A record to be produced."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Producer(Protocol):
+    """Plain idempotent producer, acks=all, for what users send through the API."""
+
+    async def produce(self, records: Sequence[Outgoing]) -> list[Produced]:
+        """Send all and wait until all are acknowledged."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Who folds a partition, as announced on streams.owners.v1."""
+
+    partition: int
+    url: str
+    worker: str
+
+
+class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What /v1/partitions shows of one partition."""
+
+    topic: str
+    partition: int
+    worker: str
+    url: str
+    state: str
+    """opening | running | red"""
+    error: str | None
+    offset: int
+    """Last folded offset of the log, -1 for none."""
+    end_offset: int
+    lag: int
+    log_time: str | None
+    changelog_offset: int
+    recovered_from: str
+    """local | s3 | changelog | defaults"""
+    snapshot_age_seconds: float | None
+    rows: int | None = None
+    digest: str | None = None
+
+
+class LocalPartition(Protocol):
+    """A partition that this process owns and that is open for reads."""
+
+    reader: Reader
+    log_time: int
+    offset: int
+
+    async def wait_folded(self, next_offset: int, timeout: float) -> bool:
+        """Wait until everything below ``next_offset`` is folded; False when time ran out."""
+
+
+class Cluster(Protocol):
+    """What the API knows of this process and of the others."""
+
+    partitions: int
+
+    def local(self, partition: int) -> LocalPartition | None:
+        """Return the partition if this process owns it and it is open for reads."""
+
+    def owner(self, partition: int) -> Owner | None:
+        """Return the announced owner, perhaps another process."""
+
+    def owners(self) -> list[Owner]:
+        """All announced owners."""
+
+    async def status(self, *, digest: bool) -> list[PartitionStatus]:
+        """Status of this process's own partitions."""
+
+    async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
+        """Wait until admit's committed offset is past ``offset``; False when time ran out."""
+
+    async def log_end(self, partition: int) -> int:
+        """End offset of the tenant log's partition, now."""
+
+    def ready(self) -> str | None:
+        """None when this process does its work, else what it waits for."""

@@ -1,0 +1,150 @@
+"""The one settings object: environment STREAMS_*, over a TOML file, over defaults."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streams.core.errors import Misuse
+from streams.core.money import parse_usd
+
+PREFIX = "STREAMS_"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Names as in the environment, in lower case without ``STREAMS_`` (docs/settings.md)."""
+
+    api: str = ""
+    """URL of a worker's API; what commands and clients use."""
+    token: str = ""
+    """Bearer token that commands and clients send."""
+    bind: str = "127.0.0.1:0"
+    """Where a worker listens; loopback only until there are tokens."""
+    kafka: str = ""
+    """Bootstrap server, host:port."""
+    data: str = ".streams"
+    """Folder of all local state."""
+    topic_prefix: str = ""
+    """Goes before every topic name."""
+    group: str = "streams"
+    """Consumer group of the folds; admit's is this + ``-admit``."""
+    partitions: int = 8
+    replication: int = 1
+    """Replication factor of topics that `topics ensure` creates."""
+    worker: str = "worker-0"
+    """Name of this worker; its folder and its static membership."""
+    tick_seconds: float = 1.0
+    dedupe_hours: int = 24
+    grace_hours: int = 24
+    log_retention_hours: int = 168
+    default_budget_usd: str = "100"
+    namespace_tenants: dict[str, str] = {}
+    memory_limit: str = ""
+    failpoint: str = ""
+    """Tests only: ``NAME@FLAGFILE`` kills this process once at that point."""
+
+    @property
+    def admit_group(self) -> str:
+        return f"{self.group}-admit"
+
+
+_INTEGERS_FROM_ONE = ("partitions", "replication", "dedupe_hours", "grace_hours")
+# Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
+_LATER = frozenset(
+    (
+        "ERASE_DEADLINE_HOURS",
+        "WORKING_LIMIT",
+        "CONSOLIDATE_WINDOW_HOURS",
+        "CONSOLIDATE_EVERY_SECONDS",
+        "TOTAL_MEMORY_MB",
+        "DEFAULT_COST_PER_TOKEN_USD",
+        "SNAPSHOT_SECONDS",
+        "S3_BUCKET",
+        "S3_ENDPOINT",
+        "S3_PREFIX",
+        "TOKENS_FILE",
+        "EMBEDDER",
+        "JOB_HISTORY_HOURS",
+        "JOB_STALE_SECONDS",
+    )
+)
+
+
+def load(
+    environ: Mapping[str, str] | None = None, **overrides: Any
+) -> tuple[Settings, tuple[str, ...]]:
+    """Read the settings.
+
+    Parameters
+    ----------
+    environ : mapping, optional
+        Instead of ``os.environ``. ``STREAMS_CONFIG`` names a TOML file with the same names.
+    **overrides
+        What the command line says; wins. None means not given.
+
+    Returns
+    -------
+    settings, warnings
+        A warning for each unknown ``STREAMS_`` name.
+
+    Raises
+    ------
+    Misuse
+        A value is not of its setting's type or range, or the file can't be read.
+    """
+    environ = os.environ if environ is None else environ
+    given: dict[str, Any] = {}
+    warnings = []
+    for name, value in {
+        **_from_file(environ.get("STREAMS_CONFIG")),
+        **_from_environ(environ),
+    }.items():
+        if name in Settings.__struct_fields__:
+            given[name] = value
+        elif name.upper() not in _LATER:
+            warnings.append(f"unknown setting {PREFIX}{name.upper()}")
+    given |= {name: value for name, value in overrides.items() if value is not None}
+    if isinstance(given.get("namespace_tenants"), str):
+        given["namespace_tenants"] = _json_map(given["namespace_tenants"])
+    if "default_budget_usd" in given:
+        given["default_budget_usd"] = str(given["default_budget_usd"])
+    try:
+        settings = msgspec.convert(given, Settings, strict=False)
+        parse_usd(settings.default_budget_usd)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise Misuse(f"a setting is wrong: {error}") from None
+    for name in _INTEGERS_FROM_ONE:
+        if getattr(settings, name) < 1:
+            raise Misuse(f"a setting is wrong: {PREFIX}{name.upper()} must be at least 1")
+    return settings, tuple(warnings)
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name != "STREAMS_CONFIG"
+    }
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        return {
+            name.lower(): value for name, value in tomllib.loads(Path(path).read_text()).items()
+        }
+    except (OSError, ValueError) as error:
+        raise Misuse(f"STREAMS_CONFIG: {error}") from None
+
+
+def _json_map(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text.encode(), type=dict[str, str])
+    except msgspec.MsgspecError:
+        raise Misuse(
+            'STREAMS_NAMESPACE_TENANTS must be a JSON map {"namespace": "tenant"}'
+        ) from None

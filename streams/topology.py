@@ -1,0 +1,119 @@
+"""The one map of topics: keys, writers, readers, settings. Everything that names a topic asks it.
+
+Topic creation, `streams topics list`, `streams topology` and the docs' diagram come from here.
+"""
+
+import msgspec
+
+from streams.settings import Settings
+
+HOUR_MS = 3_600_000
+MIB = 1 << 20
+
+INPUT_MAX_BYTES = 1 * MIB
+"""The largest input value; above it the answer is ``too_large``."""
+INPUT_TOPIC_BYTES = 2 * MIB
+"""What input topics and producers accept, so that ``too_large`` is ours to say."""
+INTERNAL_MAX_BYTES = 8 * MIB
+
+JOB_EVENTS = "job.events.v1"
+AGENT_MESSAGES = "agent.messages.v1"
+CONTEXT_REQUESTS = "context.requests.v1"
+TENANT_COMMANDS = "tenant.commands.v1"
+TENANT_LOG = "tenant.log.v1"
+TENANT_DEDUPE = "tenant.dedupe.v1"
+OWNERS = "streams.owners.v1"
+BUDGET_ALERTS = "budget.alerts.v1"
+TENANT_AUDIT = "tenant.audit.v1"
+
+INPUTS = (JOB_EVENTS, AGENT_MESSAGES, CONTEXT_REQUESTS, TENANT_COMMANDS)
+OUTPUTS = (BUDGET_ALERTS, TENANT_AUDIT)
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic as it must exist on the broker."""
+
+    name: str
+    """Full name, prefix included."""
+    key: str
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    partitions: int
+    replication: int
+    configs: dict[str, str]
+    internal: bool = False
+    fixed_partitions: bool = False
+    """Whether the number of partitions may never change."""
+
+
+def name(settings: Settings, topic: str) -> str:
+    """Full name of a topic of this installation."""
+    return settings.topic_prefix + topic
+
+
+def dlq(topic: str) -> str:
+    """Dead letter topic of an input topic."""
+    return f"{topic}.dlq"
+
+
+def changelog(settings: Settings) -> str:
+    """Changelog of the folds' state: one group, one changelog."""
+    return f"{settings.group}-{TENANT_LOG}-changelog"
+
+
+def topics(settings: Settings) -> tuple[Topic, ...]:
+    """All topics of an installation, inputs first."""
+
+    def topic(
+        short: str,
+        key: str,
+        written: str,
+        read: str,
+        configs: dict[str, str] | None = None,
+        *,
+        partitions: int = settings.partitions,
+        internal: bool = False,
+        fixed_partitions: bool = False,
+    ) -> Topic:
+        base = {"cleanup.policy": "delete", "max.message.bytes": str(INTERNAL_MAX_BYTES)}
+        return Topic(
+            name=name(settings, short),
+            key=key,
+            written_by=tuple(written.split(", ")),
+            read_by=tuple(read.split(", ")),
+            partitions=partitions,
+            replication=settings.replication,
+            configs=base | (configs or {}),
+            internal=internal,
+            fixed_partitions=fixed_partitions,
+        )
+
+    input_size = {"max.message.bytes": str(INPUT_TOPIC_BYTES)}
+    compact = {
+        "cleanup.policy": "compact",
+        "segment.bytes": str(64 * MIB),
+        "min.cleanable.dirty.ratio": "0.2",
+        # A tombstone must outlive the oldest local state that may still be brought up to date.
+        "delete.retention.ms": str(settings.log_retention_hours * HOUR_MS),
+    }
+    log = {
+        "retention.ms": str(settings.log_retention_hours * HOUR_MS),
+        "message.timestamp.type": "LogAppendTime",
+    }
+    dedupe = {"retention.ms": str((settings.dedupe_hours + 2) * HOUR_MS)}
+    owned = {"internal": True, "fixed_partitions": True}
+    return (
+        topic(JOB_EVENTS, "any", "users", "admit", input_size),
+        topic(AGENT_MESSAGES, "tenant", "users, HTTP API", "admit", input_size),
+        topic(CONTEXT_REQUESTS, "tenant", "users, HTTP API", "admit", input_size),
+        topic(TENANT_COMMANDS, "tenant", "users, HTTP API, CLI", "admit", input_size),
+        topic(TENANT_LOG, "tenant", "admit, fold (ticks)", "fold", log, **owned),
+        topic(changelog(settings), "row key", "fold", "fold (take-over)", compact, **owned),
+        topic(TENANT_DEDUPE, "-", "fold", "fold (take-over)", dedupe, **owned),
+        topic(
+            OWNERS, "topic/partition", "fold", "every worker", compact, internal=True, partitions=1
+        ),
+        topic(BUDGET_ALERTS, "tenant", "fold", "users"),
+        topic(TENANT_AUDIT, "tenant", "fold", "users"),
+        *(topic(dlq(t), "as read", "admit, fold", "users") for t in INPUTS),
+    )
