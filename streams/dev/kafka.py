@@ -1,0 +1,261 @@
+"""A real Apache Kafka (KRaft, one node) as a child process: for `up`, tests and demos."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiokafka.client import AIOKafkaClient
+
+from streams.core.errors import Failed, Misuse
+from streams.dev.jars import jars, java
+from streams.runtime.processes import die_with_parent, free_port, is_free, lock, write_whole
+
+__all__ = ["EmbeddedKafka", "jars", "java"]
+
+_CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk"
+_JVM = (
+    "-Xms128m",
+    "-Xmx512m",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+)
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+auto.create.topics.enable=false
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+message.max.bytes=9437184
+replica.fetch.max.bytes=9437184
+log.retention.check.interval.ms=60000
+log.cleaner.dedupe.buffer.size=16777216
+num.network.threads=2
+num.io.threads=4
+num.recovery.threads.per.data.dir=2
+"""
+_START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+
+
+class EmbeddedKafka:
+    """One broker whose data, ports and log live in one folder.
+
+    Parameters
+    ----------
+    data : Path
+        Its folder; a later start on the same folder goes on with the same data and port.
+    port : int, optional
+        Where it listens; else the folder's last port if that is free, else a free one.
+
+    Notes
+    -----
+    The broker dies with the *thread* that calls `start` (Linux), so call it from the main one.
+    """
+
+    def __init__(self, data: Path, *, port: int | None = None) -> None:
+        self.data = Path(data).absolute()
+        self.port = port or 0
+        self._wanted = port
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: int | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the broker, None while it is not started."""
+        return self._process.pid if self._process else None
+
+    @property
+    def log(self) -> Path:
+        """What the broker says."""
+        return self.data / "kafka.log"
+
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the broker and return when it answers a metadata request.
+
+        Raises
+        ------
+        Misuse
+            Another process runs a broker on this folder, or the wanted port is taken.
+        Failed
+            No Java, no jars, or the broker ended or stayed silent; with its log's last lines.
+        """
+        self.spawn()
+        self.wait()
+
+    def spawn(self) -> None:
+        """Start the process (see `start`) without waiting for it."""
+        command = [str(java()), *_JVM, "-cp", os.pathsep.join(map(str, jars()))]
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._lock = self._locked()
+        try:
+            properties = self._configure()
+            if not (self.data / "log" / "meta.properties").exists():
+                self._format([*command, "kafka.tools.StorageTool", "format"], properties)
+            with self.log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [*command, "kafka.Kafka", str(properties)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    # A Ctrl-C in the terminal is for the parent, which stops the broker last.
+                    start_new_session=True,
+                    preexec_fn=die_with_parent(),
+                    # The lock lives as long as either of us: it tells the truth after kill -9.
+                    pass_fds=(self._lock,),
+                )
+        except BaseException:
+            self._release()
+            raise
+
+    def wait(self, timeout: float = _START_SECONDS) -> None:
+        """Wait until the spawned broker answers a metadata request; stops it when it does not."""
+        assert self._process is not None, "spawn() comes first"
+        deadline = time.monotonic() + timeout
+        while not self._answers():
+            if (code := self._process.poll()) is not None:
+                self._release()
+                raise Failed(f"Kafka ended with exit code {code} while it started; {self._tail()}")
+            if time.monotonic() > deadline:
+                self.stop(0)
+                raise Failed(f"Kafka did not answer within {timeout:.0f} s; {self._tail()}")
+            time.sleep(0.05)
+
+    def stop(self, timeout: float = _STOP_SECONDS) -> None:
+        """Stop the broker: SIGTERM, and SIGKILL when that takes longer than ``timeout`` seconds."""
+        process = self._process
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._release()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _locked(self) -> int:
+        # A broker that was just killed with its parent may need a moment to be gone.
+        deadline = time.monotonic() + 2
+        while (held := lock(self.data / "lock")) is None:
+            if time.monotonic() > deadline:
+                raise Misuse(
+                    f"another Kafka already runs on {self.data}; stop it or take another folder"
+                )
+            time.sleep(0.05)
+        return held
+
+    def _release(self) -> None:
+        self._process = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _configure(self) -> Path:
+        """Choose the ports and write the properties; the ports are kept for the next start."""
+        kept = self.data / "ports.json"
+        try:
+            before = json.loads(kept.read_text())
+        except (OSError, ValueError):
+            before = {}
+        if self._wanted and not is_free(self._wanted):
+            raise Misuse(f"port {self._wanted} is taken; choose another one for Kafka")
+        self.port = self._wanted or self.port or before.get("broker") or free_port()
+        if not is_free(self.port):
+            self.port = free_port()
+        controller = before.get("controller") or free_port()
+        while controller == self.port or not is_free(controller):
+            controller = free_port()
+        write_whole(kept, json.dumps({"broker": self.port, "controller": controller}))
+        here = f"PLAINTEXT://127.0.0.1:{self.port}"
+        properties = self.data / "server.properties"
+        write_whole(
+            properties,
+            f"{_PROPERTIES}"
+            f"listeners={here},CONTROLLER://127.0.0.1:{controller}\n"
+            f"advertised.listeners={here}\n"
+            f"controller.quorum.voters=1@127.0.0.1:{controller}\n"
+            f"log.dirs={self.data / 'log'}\n",
+        )
+        return properties
+
+    def _format(self, command: list[str], properties: Path) -> None:
+        done = subprocess.run(
+            [*command, "-t", _CLUSTER_ID, "-c", str(properties)],
+            capture_output=True,
+            text=True,
+            preexec_fn=die_with_parent(),
+        )
+        if done.returncode:
+            raise Failed(
+                f"could not format {self.data} for Kafka: {done.stdout}{done.stderr}".strip()
+            )
+
+    def _tail(self, lines: int = 15) -> str:
+        said = self.log.read_text(errors="replace").splitlines()[-lines:]
+        return f"its log ({self.log}) ends with:\n" + "\n".join(said or ["(nothing)"])
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
+            # A thread of its own: the caller's may have a running event loop.
+            result: list[bool] = []
+            asker = threading.Thread(target=lambda: result.append(asyncio.run(self._metadata())))
+            asker.start()
+            asker.join()
+            return bool(result and result[0])
+        return False
+
+    async def _metadata(self) -> bool:
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
+        try:
+            await client.bootstrap()
+            return any(broker.port == self.port for broker in client.cluster.brokers())
+        except Exception:  # not yet, whatever it is: the caller's deadline decides
+            return False
+        finally:
+            await client.close()

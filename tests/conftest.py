@@ -1,0 +1,50 @@
+"""One embedded broker for the whole run; names of its own for each test."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.dev.kafka import EmbeddedKafka
+from streams.settings import Settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the broker, so that `-m 'not kafka'` runs without Java."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker("kafka")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("STREAMS_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of the broker that all tests of a run share."""
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Topic prefix that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}-"  # noqa: TID251 - the edge of a test
+
+
+@pytest.fixture
+def settings(kafka: str, prefix: str, tmp_path: Path) -> Settings:
+    """Settings of an installation of this test's own on the shared broker."""
+    return Settings(
+        kafka=kafka,
+        topic_prefix=prefix,
+        group=f"{prefix}streams",
+        partitions=2,
+        data=str(tmp_path / "data"),
+    )
