@@ -4,16 +4,16 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from streams.core.errors import Failed, Misuse
 from streams.dev.jars import jars, java
@@ -74,7 +74,8 @@ class EmbeddedKafka:
 
     Notes
     -----
-    The broker dies with the *thread* that calls `start` (Linux), so call it from the main one.
+    The broker dies with the *thread* that starts it (Linux), so call `start` or `spawn` from the
+    main one.
     """
 
     def __init__(self, data: Path, *, port: int | None = None) -> None:
@@ -114,7 +115,9 @@ class EmbeddedKafka:
             No Java, no jars, or the broker ended or stayed silent; with its log's last lines.
         """
         self.spawn()
-        self.wait()
+        # A thread of its own: the caller's may have a running event loop.
+        with ThreadPoolExecutor(1) as waiting:
+            waiting.submit(asyncio.run, self.ready()).result()
 
     def spawn(self) -> None:
         """Start the process (see `start`) without waiting for it."""
@@ -141,18 +144,19 @@ class EmbeddedKafka:
             self._release()
             raise
 
-    def wait(self, timeout: float = _START_SECONDS) -> None:
-        """Wait until the spawned broker answers a metadata request; stops it when it does not."""
-        assert self._process is not None, "spawn() comes first"
+    async def ready(self, timeout: float = _START_SECONDS) -> None:
+        """Wait until the spawned broker answers a metadata request; stop it when it does not."""
         deadline = time.monotonic() + timeout
-        while not self._answers():
+        while not await self._answers():
+            if self._process is None:
+                raise Failed("Kafka was stopped while it started")
             if (code := self._process.poll()) is not None:
                 self._release()
                 raise Failed(f"Kafka ended with exit code {code} while it started; {self._tail()}")
             if time.monotonic() > deadline:
                 self.stop(0)
                 raise Failed(f"Kafka did not answer within {timeout:.0f} s; {self._tail()}")
-            time.sleep(0.05)
+            await asyncio.sleep(0.05)
 
     def stop(self, timeout: float = _STOP_SECONDS) -> None:
         """Stop the broker: SIGTERM, and SIGKILL when that takes longer than ``timeout`` seconds."""
@@ -240,22 +244,17 @@ class EmbeddedKafka:
         said = self.log.read_text(errors="replace").splitlines()[-lines:]
         return f"its log ({self.log}) ends with:\n" + "\n".join(said or ["(nothing)"])
 
-    def _answers(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
-            # A thread of its own: the caller's may have a running event loop.
-            result: list[bool] = []
-            asker = threading.Thread(target=lambda: result.append(asyncio.run(self._metadata())))
-            asker.start()
-            asker.join()
-            return bool(result and result[0])
-        return False
-
-    async def _metadata(self) -> bool:
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.close()
+        except OSError:
+            return False
         client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
         try:
             await client.bootstrap()
             return any(broker.port == self.port for broker in client.cluster.brokers())
-        except Exception:  # not yet, whatever it is: the caller's deadline decides
-            return False
+        except KafkaError:
+            return False  # not yet
         finally:
             await client.close()

@@ -1,0 +1,123 @@
+"""Topics are created as the map says, checked, and never changed behind anyone's back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from streams import topology
+from streams.core.errors import Failed, Misuse
+from streams.runtime.processes import free_port
+from streams.runtime.topics import describe, ensure
+from streams.settings import Settings
+
+
+@pytest.fixture
+async def admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await client.start()
+    yield client
+    await client.close()
+
+
+async def test_creates_all_once_as_the_map_says(settings: Settings) -> None:
+    wanted = topology.topics(settings)
+    lines = await ensure(settings)
+    assert len(lines) == len(wanted)
+    assert all(topic.name in line for topic, line in zip(wanted, lines, strict=True))
+    assert await ensure(settings) == []
+    for row, topic in zip(await describe(settings), wanted, strict=True):
+        assert row["found"]["partitions"] == topic.partitions
+        assert topic.configs.items() <= row["found"]["configs"].items()
+        assert row["wrong"] == []
+    log = next(t for t in wanted if t.name.endswith(topology.TENANT_LOG))
+    assert log.configs["message.timestamp.type"] == "LogAppendTime"
+
+
+async def test_says_what_is_missing(settings: Settings) -> None:
+    assert {row["found"] for row in await describe(settings)} == {None}
+    assert "found" not in (await describe(settings, ask=False))[0]
+
+
+@pytest.mark.parametrize(
+    ("short", "partitions", "configs", "complaint"),
+    [
+        (topology.TENANT_LOG, 3, {}, "has 3 partitions, must have 2 (fixed for life)"),
+        (topology.BUDGET_ALERTS, 5, {}, "has 5 partitions, must have 2"),
+        (
+            topology.TENANT_LOG,
+            2,
+            {"message.timestamp.type": "CreateTime"},
+            "message.timestamp.type is CreateTime, must be LogAppendTime",
+        ),
+        (
+            topology.OWNERS,
+            1,
+            {"cleanup.policy": "delete"},
+            "cleanup.policy is delete, must be compact",
+        ),
+        (
+            topology.TENANT_AUDIT,
+            2,
+            {"max.message.bytes": "1000"},
+            "max.message.bytes is 1000, must be at least 8388608",
+        ),
+        (
+            topology.AGENT_MESSAGES,
+            2,
+            {"max.message.bytes": "1048588"},
+            "max.message.bytes is 1048588, must be at least 2097152",
+        ),
+        (
+            topology.AGENT_MESSAGES,
+            2,
+            {"cleanup.policy": "compact,delete"},
+            "cleanup.policy is compact,delete, must be delete",
+        ),
+        (
+            topology.AGENT_MESSAGES,
+            7,
+            {"retention.ms": "1000", "max.message.bytes": "3000000"},
+            None,
+        ),
+    ],
+)
+async def test_refuses_what_breaks_us_and_only_that(
+    settings: Settings,
+    admin: AIOKafkaAdminClient,
+    short: str,
+    partitions: int,
+    configs: dict[str, str],
+    complaint: str | None,
+) -> None:
+    wanted = {topic.name: topic for topic in topology.topics(settings)}
+    name = topology.name(settings, short)
+    await admin.create_topics(
+        [NewTopic(name, partitions, 1, topic_configs=wanted[name].configs | configs)]
+    )
+    async with asyncio.timeout(20):
+        while not any(row["found"] for row in await describe(settings)):
+            await asyncio.sleep(0.05)  # the controller knows it before the broker does
+    if complaint is None:
+        assert len(await ensure(settings)) == len(wanted) - 1
+        return
+    with pytest.raises(Misuse) as refused:
+        await ensure(settings)
+    assert str(refused.value) == f"topic {name}: {complaint}"
+    # A refusal leaves everything as it was.
+    found = {row["name"] for row in await describe(settings) if row["found"]}
+    assert found == {name}
+
+
+async def test_the_number_of_partitions_never_grows_silently(settings: Settings) -> None:
+    await ensure(settings)
+    with pytest.raises(Misuse, match="must have 4 \\(fixed for life\\)"):
+        await ensure(msgspec.structs.replace(settings, partitions=4))
+
+
+async def test_says_which_kafka_does_not_answer() -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    with pytest.raises(Failed, match=nowhere):
+        await ensure(Settings(kafka=nowhere))
