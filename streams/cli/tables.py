@@ -1,0 +1,22 @@
+"""Tables of the commands: plain, as wide as they need when nobody looks at a terminal."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+PIPE_WIDTH = 160
+
+
+def new_table(title: str | None = None) -> Table:
+    """Return an empty table in the one style."""
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+
+
+def show(table: Table, note: str | None = None) -> None:
+    """Print a table, and a note under it."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    console.print(table)
+    if note is not None:
+        console.print(note, style="dim", highlight=False)
