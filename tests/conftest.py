@@ -1,9 +1,12 @@
 """One embedded broker for the whole run; names of its own for each test."""
 
+import asyncio
+import inspect
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +26,23 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("STREAMS_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[None]]:
+    """``await until(condition, seconds)``: wait for a (sync or async) condition, or fail."""
+
+    async def wait(condition: Callable[[], Any], seconds: float = 20) -> None:
+        async with asyncio.timeout(seconds):
+            while True:
+                holds = condition()
+                if inspect.isawaitable(holds):
+                    holds = await holds
+                if holds:
+                    return
+                await asyncio.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Where Java and Kafka's jars come from on a machine that has nothing but Python."""
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -10,12 +9,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from streams.core.errors import Failed
 
 KAFKA_VERSION = "4.3.1"
 COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
 OLDEST_JAVA = 17
 INSTALL = "pip install 'agent-streams[dev]'"
+
+
+class _Known(msgspec.Struct, frozen=True):
+    coordinates: str
+    jars: dict[str, int]
+    """Path and size: a file of another size is not what was fetched."""
 
 
 def java() -> Path:
@@ -72,12 +79,12 @@ def remembered() -> Path:
 def cached_jars() -> list[Path] | None:
     """The jars that lie on this machine already, None unless all of them are whole."""
     try:
-        known = json.loads(remembered().read_text())
-        if known["coordinates"] != COORDINATES:
+        known = msgspec.json.decode(remembered().read_bytes(), type=_Known)
+        if known.coordinates != COORDINATES:
             return None
-        whole = all(Path(jar).stat().st_size == size for jar, size in known["jars"].items())
-        return [Path(jar) for jar in known["jars"]] if whole else None
-    except (OSError, ValueError, KeyError, AttributeError):
+        whole = all(Path(jar).stat().st_size == size for jar, size in known.jars.items())
+        return [Path(jar) for jar in known.jars] if whole else None
+    except (OSError, msgspec.MsgspecError):
         return None
 
 
@@ -99,7 +106,7 @@ def jars() -> list[Path]:
             return known
         fetched = _fetch()
         sizes = {str(jar): jar.stat().st_size for jar in fetched}
-        memory.write_text(json.dumps({"coordinates": COORDINATES, "jars": sizes}, indent=1))
+        memory.write_bytes(msgspec.json.encode(_Known(COORDINATES, sizes)))
         return fetched
 
 

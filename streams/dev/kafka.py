@@ -240,9 +240,14 @@ class EmbeddedKafka:
                 f"could not format {self.data} for Kafka: {done.stdout}{done.stderr}".strip()
             )
 
-    def _tail(self, lines: int = 15) -> str:
-        said = self.log.read_text(errors="replace").splitlines()[-lines:]
-        return f"its log ({self.log}) ends with:\n" + "\n".join(said or ["(nothing)"])
+    def _tail(self, lines: int = 12) -> str:
+        said = [
+            line
+            for line in self.log.read_text(errors="replace").splitlines()
+            # Frames of a stack trace would push the reason out.
+            if not line.startswith(("\tat ", "\t..."))
+        ]
+        return f"its log ({self.log}) ends with:\n" + "\n".join(said[-lines:] or ["(nothing)"])
 
     async def _answers(self) -> bool:
         try:

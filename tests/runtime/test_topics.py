@@ -1,7 +1,6 @@
 """Topics are created as the map says, checked, and never changed behind anyone's back."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
@@ -87,6 +86,7 @@ async def test_says_what_is_missing(settings: Settings) -> None:
 async def test_refuses_what_breaks_us_and_only_that(
     settings: Settings,
     admin: AIOKafkaAdminClient,
+    until: Callable[..., Awaitable[None]],
     short: str,
     partitions: int,
     configs: dict[str, str],
@@ -97,9 +97,8 @@ async def test_refuses_what_breaks_us_and_only_that(
     await admin.create_topics(
         [NewTopic(name, partitions, 1, topic_configs=wanted[name].configs | configs)]
     )
-    async with asyncio.timeout(20):
-        while not any(row["found"] for row in await describe(settings)):
-            await asyncio.sleep(0.05)  # the controller knows it before the broker does
+    # The controller knows a new topic before the broker does.
+    await until(lambda: _exists(settings))
     if complaint is None:
         assert len(await ensure(settings)) == len(wanted) - 1
         return
@@ -109,6 +108,10 @@ async def test_refuses_what_breaks_us_and_only_that(
     # A refusal leaves everything as it was.
     found = {row["name"] for row in await describe(settings) if row["found"]}
     assert found == {name}
+
+
+async def _exists(settings: Settings) -> bool:
+    return any(row["found"] for row in await describe(settings))
 
 
 async def test_the_number_of_partitions_never_grows_silently(settings: Settings) -> None:
