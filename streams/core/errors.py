@@ -23,12 +23,15 @@ class Refused(StreamsError):
         One of the DLQ's codes (``REFUSAL_CODES``).
     message : str
         What is wrong, for a person; never contains the content.
+    tenant : str, optional
+        Whose input it is, when that is known: its log gets a marker.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, tenant: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.tenant = tenant
 
 
 REFUSAL_CODES = (

@@ -1,0 +1,279 @@
+"""From a record of an input topic to a record of the tenant's log, or a refusal with its code.
+
+No clock and no I/O: the shell passes the receipt time and the price book in. The order in which a
+record is checked is listed at the top of streams/core/envelope.py.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from streams.core import envelope, events, log
+from streams.core.errors import Refused
+from streams.core.log import Body, Call, Origin, Record
+from streams.ports import PriceBook
+from streams.topology import AGENT_MESSAGES, CONTEXT_REQUESTS, JOB_EVENTS, TENANT_COMMANDS
+
+ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
+    JOB_EVENTS: {},
+    AGENT_MESSAGES: {"agent.message": events.AgentMessage},
+    CONTEXT_REQUESTS: {},
+    TENANT_COMMANDS: {
+        "budget.set": events.BudgetSet,
+        "budget.delete": events.BudgetDelete,
+        "tenant.set": events.TenantSet,
+    },
+}
+"""Which ce_type each input topic serves, and its data."""
+
+ERROR_HEADER = "__streams.errors."
+MAX_MESSAGE = 500
+_FOREIGN = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """A record of an input topic as it was read."""
+
+    topic: str
+    """Short name."""
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp: int
+    """Kafka timestamp, microseconds."""
+    received: int
+    """Wall clock at receipt, microseconds."""
+    origin: Origin
+
+
+def admit(
+    incoming: Incoming, book: PriceBook, namespace_tenants: Mapping[str, str] | None = None
+) -> Record:
+    """Decode, validate, normalise and price one input record.
+
+    Parameters
+    ----------
+    incoming : Incoming
+        The record.
+    book : PriceBook
+        Prices calls for which no cost was reported.
+    namespace_tenants : mapping, optional
+        Tenant of an OpenLineage job namespace.
+
+    Raises
+    ------
+    Refused
+        With the DLQ's code, and with the tenant where it is known.
+    """
+    try:
+        return _admit(incoming, book, namespace_tenants or {})
+    except Refused as refused:
+        if refused.tenant is None and refused.code not in _NO_TENANT:
+            refused.tenant = _known_tenant(incoming)
+        raise
+
+
+_NO_TENANT = ("tenant_missing", "tenant_mismatch", "bad_tenant")
+
+
+def _admit(incoming: Incoming, book: PriceBook, namespace_tenants: Mapping[str, str]) -> Record:
+    value = envelope.check_size(incoming.value)
+    headers = envelope.read_headers(incoming.headers)
+    event = envelope.open_envelope(headers, value)
+    if event is None:
+        raise _unmarked(incoming, headers, value, namespace_tenants)
+    kind = ACCEPTED[incoming.topic].get(event.type)
+    if kind is None:
+        in_data = _tenant_in(envelope.check_json(event.data))
+    else:
+        data = events.decode(kind, event.data)
+        in_data = (
+            _tenant_in(envelope.check_json(event.data))
+            if isinstance(data, Refused)
+            else data.tenant
+        )
+    tenant = envelope.agreed_tenant(event.tenants, _tenant_key(incoming), in_data)
+    try:
+        time = envelope.event_time(event.time, incoming.timestamp, incoming.received)
+        if kind is None:
+            raise Refused("unknown_type", f"{incoming.topic} does not serve this ce_type")
+        if isinstance(data, Refused):
+            raise data
+    except Refused as refused:
+        refused.tenant = tenant
+        raise
+    return Record(
+        log.VERSION,
+        tenant,
+        incoming.origin,
+        event.source,
+        event.id,
+        time,
+        _body(data, time, book),
+    )
+
+
+def _unmarked(
+    incoming: Incoming,
+    headers: Mapping[str, bytes],
+    value: bytes,
+    namespace_tenants: Mapping[str, str],
+) -> Refused:
+    """The refusal of a record without CloudEvents marks."""
+    if incoming.topic == JOB_EVENTS:
+        run = _openlineage(value)
+        if run is not None:
+            tenant = _openlineage_tenant(headers, run, namespace_tenants)
+            text = run["eventTime"] if isinstance(run["eventTime"], str) else ""
+            try:
+                envelope.event_time(text, incoming.timestamp, incoming.received)
+            except Refused as refused:
+                refused.tenant = tenant
+                return refused
+            return Refused("unknown_type", "OpenLineage events are not served yet", tenant)
+    return Refused("not_cloudevent", "no ce_specversion and no structured CloudEvent")
+
+
+def _openlineage(value: bytes) -> dict[str, Any] | None:
+    try:
+        envelope.check_utf8(value)
+        found = envelope.check_json(value)
+    except Refused:
+        return None
+    if isinstance(found, dict) and "eventTime" in found and "schemaURL" in found:
+        return found
+    return None
+
+
+def _openlineage_tenant(
+    headers: Mapping[str, bytes], run: Mapping[str, Any], namespace_tenants: Mapping[str, str]
+) -> str:
+    named = envelope.header_tenant(headers)
+    if not named:
+        # A DatasetEvent has no job: its dataset's namespace stands for it.
+        part = run.get("job") or run.get("dataset")
+        namespace = part.get("namespace") if isinstance(part, dict) else None
+        if isinstance(namespace, str) and namespace:
+            named = (namespace_tenants.get(namespace) or _FOREIGN.sub("_", namespace)[:128],)
+    return envelope.agreed_tenant(named, None, None)
+
+
+def _tenant_key(incoming: Incoming) -> bytes | None:
+    """The key where it names the tenant: everywhere but on job.events."""
+    return None if incoming.topic == JOB_EVENTS else incoming.key
+
+
+def _tenant_in(data: object) -> str | None:
+    """``tenant`` of data that broke its schema or has none."""
+    tenant = data.get("tenant") if isinstance(data, dict) else None
+    return tenant if isinstance(tenant, str) else None
+
+
+def _known_tenant(incoming: Incoming) -> str | None:
+    """Whose a refused record is, if all that says so agrees."""
+    try:
+        headers = envelope.read_headers(incoming.headers)
+        return envelope.agreed_tenant(envelope.header_tenant(headers), _tenant_key(incoming), None)
+    except Refused:
+        return None
+
+
+def _body(data: events.Data, time: int, book: PriceBook) -> Body:
+    if isinstance(data, events.AgentMessage):
+        return log.Message(
+            agent=data.agent or "",
+            session=data.session or "",
+            cost_attribution=data.cost_attribution or "",
+            cluster=data.cluster,
+            call=_call(data, time, book),
+            content=_content(data) if data.content else None,
+        )
+    if isinstance(data, events.BudgetSet):
+        return log.BudgetSet(
+            budget_id=data.budget_id,
+            limit=data.limit,
+            period=data.period,
+            timezone=data.timezone,
+            thresholds=tuple(sorted(set(data.thresholds))),
+            forecast=data.forecast,
+            scope={key: data.scope[key] for key in sorted(data.scope)},
+        )
+    if isinstance(data, events.BudgetDelete):
+        return log.BudgetDelete(data.budget_id)
+    assert isinstance(data, events.TenantSet)
+    return log.TenantSet(data.timezone)
+
+
+def _call(data: events.AgentMessage, time: int, book: PriceBook) -> Call | None:
+    usage, reported = data.usage, data.reported
+    if usage is None:
+        if reported is None:
+            return None
+        return Call("", "", 0, 0, 0, 0, reported, None, "reported")
+    provider, model = usage.provider or "", usage.model or ""
+    tokens = (
+        usage.input_tokens or 0,
+        usage.output_tokens or 0,
+        usage.cache_read_tokens or 0,
+        usage.cache_creation_tokens or 0,
+    )
+    if reported is not None:
+        return Call(provider, model, *tokens, reported, None, "reported")
+    unpriced = Call(provider, model, *tokens, None, None, "")
+    cost = book.cost(unpriced, time)
+    if cost is None:
+        return unpriced
+    return Call(provider, model, *tokens, None, cost, book.version)
+
+
+def _content(data: events.AgentMessage) -> log.Content:
+    state, pipeline = data.cluster_state, data.pipeline_context
+    return log.Content(
+        text=data.content or "",
+        priority=events.PRIORITIES[data.priority or "MEDIUM"],
+        context_tags=tuple(data.context_tags or ()),
+        ttl_seconds=data.ttl_seconds,
+        cluster_state={"cluster": state} if isinstance(state, str) else state,
+        pipeline_context=(
+            (pipeline,)
+            if isinstance(pipeline, str)
+            else None
+            if pipeline is None
+            else tuple(pipeline)
+        ),
+        related_memories=tuple(data.related_memories or ()),
+        subject=data.subject,
+        memory_id=data.memory_id,
+        metadata=data.metadata,
+    )
+
+
+def marker(incoming: Incoming, refused: Refused) -> Record:
+    """The log's record that says that an input of this tenant was refused.
+
+    It carries no source and no id: a corrected event may come with the same ones.
+    """
+    assert refused.tenant is not None
+    body = log.Refusal(refused.code)
+    return Record(log.VERSION, refused.tenant, incoming.origin, "", "", incoming.received, body)
+
+
+def dead_letter_headers(
+    incoming: Incoming, refused: Refused, topic: str
+) -> list[tuple[str, bytes]]:
+    """The original headers and what was wrong; ``topic`` is the full name of the original topic.
+
+    What an earlier refusal of the same record has left is replaced.
+    """
+    errors = {
+        f"{ERROR_HEADER}exception": f"{Refused.__module__}.{Refused.__qualname__}",
+        f"{ERROR_HEADER}message": refused.message[:MAX_MESSAGE],
+        f"{ERROR_HEADER}topic": topic,
+        f"{ERROR_HEADER}partition": str(incoming.origin.partition),
+        f"{ERROR_HEADER}offset": str(incoming.origin.offset),
+        "error_code": refused.code,
+    }
+    kept = [header for header in incoming.headers if header[0] not in errors]
+    return kept + [(name, text.encode()) for name, text in errors.items()]

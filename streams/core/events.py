@@ -1,0 +1,308 @@
+"""The public data of the inputs, as typed structs that hold every limit that a type can say.
+
+The JSON Schemas are generated from these structs (streams/adapters/schemas.py). Unknown fields are
+ignored, so that a newer sender is understood; a field that is there must be right.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from streams.core import envelope
+from streams.core.errors import Refused
+from streams.core.money import MAX_USD, parse_usd
+from streams.core.time import zone
+
+MAX_METADATA = 4096
+"""Bytes of metadata as compact JSON."""
+MAX_DEPTH = 16
+"""How deep cluster_state may be nested."""
+MAX_TTL = 31_557_600_000
+"""A thousand years in seconds: beyond it a deletion date could not be written down."""
+MAX_TOKENS = 1 << 53
+PRIORITIES = {"LOW": 1, "MEDIUM": 2, "HIGH": 3, "CRITICAL": 4}
+
+# (?![\s\S]) is the end of the text in every dialect; Python's $ also matches before a newline.
+_END = r"(?![\s\S])"
+# Checked in `decode`: the patterns would take as long as the rest of the decoding.
+_LABEL = {"pattern": r"^[^\u0000-\u001f]*$"}
+Name = Annotated[str, Meta(max_length=256, extra_json_schema=_LABEL)]
+"""A label that usage may be grouped by: no control characters."""
+Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
+MemoryId = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[A-Za-z0-9._:-]+{_END}")]
+BudgetId = Annotated[str, Meta(min_length=1, max_length=200, extra_json_schema=_LABEL)]
+Zone = Annotated[
+    str, Meta(max_length=64, description="IANA time zone.", examples=["UTC", "Europe/Berlin"])
+]
+_DIGITS = r"[0-9]{1,20}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?"
+_USD_TEXT = re.compile(_DIGITS)
+_USD_NUMBER = re.compile(rf"-?{_DIGITS}")
+Usd = Annotated[
+    msgspec.Raw,
+    Meta(
+        description=f"USD, 0 to {MAX_USD}, read from its digits (never through a float); "
+        "at most 20 digits before and 40 after the point.",
+        extra_json_schema={
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_DIGITS}$"},
+                {"type": "number", "minimum": 0, "maximum": MAX_USD},
+            ]
+        },
+    ),
+]
+ScopeKey = Literal["provider", "model", "agent", "cost_attribution", "job", "cluster"]
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """What all inputs may say."""
+
+    tenant: Annotated[
+        str | None, Meta(description="Agrees with ce_tenant and the key, or stands for them.")
+    ] = None
+
+    def names(self) -> Iterator[str | None]:
+        """All labels, for the check that they have no control characters."""
+        yield self.tenant
+
+
+class Usage(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "provider": "gen_ai.provider.name",
+        "model": "gen_ai.request.model",
+        "input_tokens": "gen_ai.usage.input_tokens",
+        "output_tokens": "gen_ai.usage.output_tokens",
+        "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
+        "cache_creation_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    },
+):
+    """One model call, in the names of OpenTelemetry GenAI."""
+
+    provider: Name | None = None
+    model: Name | None = None
+    input_tokens: Annotated[
+        Tokens | None, Meta(description="All input tokens, cached ones included.")
+    ] = None
+    output_tokens: Tokens | None = None
+    cache_read_tokens: Tokens | None = None
+    cache_creation_tokens: Tokens | None = None
+
+    def __post_init__(self) -> None:
+        cached = (self.cache_read_tokens or 0) + (self.cache_creation_tokens or 0)
+        if cached > (self.input_tokens or 0):
+            raise ValueError("input_tokens includes the cached tokens, so it can't be below them")
+
+
+class AgentMessage(Data, frozen=True, kw_only=True):
+    """Something that an agent said or did: a memory, a metered call, or both."""
+
+    content: Annotated[
+        str | None, Meta(description="What becomes a memory. Empty or missing: metering only.")
+    ] = None
+    priority: Annotated[
+        Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"] | None, Meta(description="Default MEDIUM.")
+    ] = None
+    agent: Name | None = None
+    session: Name | None = None
+    context_tags: Annotated[list[Name], Meta(max_length=1000)] | None = None
+    ttl_seconds: Annotated[int, Meta(ge=1, le=MAX_TTL)] | None = None
+    cost_attribution: Name | None = None
+    cluster_state: Annotated[
+        dict[str, Any] | Name | None,
+        Meta(description=f"An object (nested at most {MAX_DEPTH} deep) or a cluster's name."),
+    ] = None
+    pipeline_context: Annotated[list[Name], Meta(max_length=1000)] | Name | None = None
+    related_memories: Annotated[list[MemoryId], Meta(max_length=1000)] | None = None
+    subject: Annotated[Name | None, Meta(description="Whose personal data this is.")] = None
+    memory_id: MemoryId | None = None
+    metadata: Annotated[
+        dict[str, str | int | float | bool | None] | None,
+        Meta(description=f"Flat; at most {MAX_METADATA} bytes as compact JSON."),
+    ] = None
+    usage: Usage | None = None
+    cost_usd: Annotated[
+        Usd, Meta(description="The reported cost; wins over a computed one. USD, 0 to 1e9.")
+    ] = msgspec.Raw()
+
+    def __post_init__(self) -> None:
+        if self.usage is None:
+            if not self.content:
+                raise ValueError("either content or usage is needed")
+        elif (
+            self.usage.input_tokens is None
+            and self.usage.output_tokens is None
+            and _absent(self.cost_usd)
+        ):
+            raise ValueError("usage without any tokens and without cost_usd says nothing")
+        if self.metadata is not None and len(msgspec.json.encode(self.metadata)) > MAX_METADATA:
+            raise ValueError(f"metadata is larger than {MAX_METADATA} bytes")
+        if isinstance(self.cluster_state, dict):
+            if _deeper(self.cluster_state, MAX_DEPTH):
+                raise ValueError(f"cluster_state is nested more than {MAX_DEPTH} deep")
+            self.cluster  # noqa: B018 - refused here if it is not a name
+
+    def names(self) -> Iterator[str | None]:
+        yield from (self.agent, self.session, self.cost_attribution, self.subject, self.cluster)
+        yield from self.context_tags or ()
+        pipeline = self.pipeline_context or ()
+        yield from (pipeline,) if isinstance(pipeline, str) else pipeline
+        if self.usage is not None:
+            yield from (self.usage.provider, self.usage.model)
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name, "" when there is none."""
+        state = self.cluster_state
+        if isinstance(state, dict):
+            return msgspec.convert(state.get("cluster"), Name | None) or ""
+        return state or ""
+
+    @property
+    def reported(self) -> int | None:
+        """``cost_usd`` in nano-USD."""
+        return None if _absent(self.cost_usd) else usd(self.cost_usd)
+
+
+class BudgetSet(Data, frozen=True, kw_only=True):
+    """Set or change a budget of the tenant."""
+
+    budget_id: BudgetId
+    limit_usd: Usd
+    period: Literal["hour", "day", "week", "month"]
+    timezone: Zone = "UTC"
+    thresholds: Annotated[
+        list[Annotated[int, Meta(ge=1, le=1000)]],
+        Meta(min_length=1, max_length=10, description="Percent of the limit."),
+    ] = msgspec.field(default_factory=lambda: [50, 80, 100])
+    forecast: bool = True
+    scope: Annotated[
+        dict[ScopeKey, Name],
+        Meta(description="What counts: all of these must be equal. {} is everything."),
+    ] = {}
+
+    def __post_init__(self) -> None:
+        zone(self.timezone)
+
+    def names(self) -> Iterator[str | None]:
+        yield self.budget_id
+        yield from self.scope.values()
+
+    @property
+    def limit(self) -> int:
+        """``limit_usd`` in nano-USD."""
+        return usd(self.limit_usd)
+
+
+class BudgetDelete(Data, frozen=True, kw_only=True):
+    """Remove a budget of the tenant."""
+
+    budget_id: BudgetId
+
+    def names(self) -> Iterator[str | None]:
+        yield self.budget_id
+
+
+class TenantSet(Data, frozen=True, kw_only=True):
+    """Set the time zone of the tenant's usage periods that open from now on."""
+
+    timezone: Zone
+
+    def __post_init__(self) -> None:
+        zone(self.timezone)
+
+
+INPUT_TYPES: Mapping[str, type[Data]] = {
+    "agent.message": AgentMessage,
+    "budget.set": BudgetSet,
+    "budget.delete": BudgetDelete,
+    "tenant.set": TenantSet,
+}
+"""ce_type of each input to its data."""
+
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in INPUT_TYPES.values()}
+# msgspec quotes a wrong enum value, and a message never holds content.
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_QUOTED = re.compile(r"^Invalid enum value .* - at (`\$[^`]*`)$", re.DOTALL)
+
+
+def decode(kind: type[Data], data: bytes | msgspec.Raw) -> Data | Refused:
+    """Decode an event's data.
+
+    Returns
+    -------
+    Data or Refused
+        The refusal ``schema`` is returned and not raised: checks that come first are still to do.
+
+    Raises
+    ------
+    Refused
+        ``not_json``.
+    """
+    try:
+        decoded: Data = _decoders[kind].decode(data)
+        if isinstance(decoded, AgentMessage):
+            decoded.reported  # noqa: B018 - raises if it is no amount
+        elif isinstance(decoded, BudgetSet):
+            decoded.limit  # noqa: B018
+        # A control character gets into a JSON string by an escape alone.
+        if b"\\" in bytes(data) and any(_CONTROL.search(name or "") for name in decoded.names()):
+            return Refused("schema", "a label has control characters")
+    except msgspec.ValidationError as error:
+        # A type error may come before the end of the text was read.
+        envelope.check_json(data)
+        return Refused("schema", _QUOTED.sub(r"Invalid value - at \1", str(error)))
+    except ValueError as error:
+        if isinstance(error, (msgspec.DecodeError, UnicodeDecodeError)):
+            raise Refused("not_json", "the data is not JSON") from None
+        return Refused("schema", str(error))
+    except RecursionError:
+        raise Refused("not_json", "the data is nested too deep") from None
+    return decoded
+
+
+def usd(raw: msgspec.Raw) -> int:
+    """Nano-USD of a JSON string or number, read from its digits.
+
+    Raises
+    ------
+    ValueError
+        Neither, negative, not finite, or beyond the bounds.
+
+    Examples
+    --------
+    >>> usd(msgspec.Raw(b'"0.0123"')), usd(msgspec.Raw(b"1e-9"))
+    (12300000, 1)
+    """
+    text = bytes(raw).decode()
+    number = _USD_NUMBER.fullmatch(text)
+    if number is None:
+        quoted = text[1:-1]
+        if text[:1] != '"' or _USD_TEXT.fullmatch(quoted) is None:
+            raise ValueError("an amount in USD is a number or a string of decimal digits")
+        text = quoted
+    return parse_usd(Decimal(text))
+
+
+def _absent(raw: msgspec.Raw) -> bool:
+    return bytes(raw) in (b"", b"null")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether a JSON value is nested deeper than ``levels``, without recursion."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            item
+            for one in layer
+            if isinstance(one, (dict, list))
+            for item in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not layer:
+            return False
+    return any(isinstance(one, (dict, list)) for one in layer)
