@@ -1,0 +1,195 @@
+"""Rows of usage and budgets, a kind each. Fields are only ever added at the end, with a default."""
+
+from typing import ClassVar
+
+import msgspec
+
+from streams.core.rows import Row, sortable, tenant_key
+from streams.core.time import HOUR
+from streams.usage.scope import Filter
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class ConfigRow(Row, frozen=True, array_like=True):
+    """Settings that change results, as the log's last config record has them."""
+
+    kind: ClassVar[bytes] = b"c/"
+
+    dedupe_hours: int = 24
+    grace_hours: int = 24
+    default_budget: int = 100_000_000_000
+    tzdata: str = ""
+
+    @property
+    def grace(self) -> int:
+        return self.grace_hours * HOUR
+
+
+CONFIG_KEY = ConfigRow.kind
+NO_CONFIG = ConfigRow()
+
+
+class TenantRow(Row, frozen=True, array_like=True):
+    """What each event of a tenant needs to know; there is none before its first command."""
+
+    kind: ClassVar[bytes] = b"t/"
+
+    timezone: str = "UTC"
+    budgets: tuple[str, ...] = ("default",)
+    """Ids of the budgets that count, sorted."""
+    fences: tuple[tuple[int, int], ...] = ()
+    """(start, end) of the latest period opened, per kind, when the zone last changed."""
+
+
+NO_TENANT = TenantRow()
+
+
+class UsageRow(Row, frozen=True, array_like=True, gc=False):
+    """Sums of one period and one combination of scope values. Money is nano-USD."""
+
+    kind: ClassVar[bytes] = b"u/"
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    reported: int = 0
+    computed: int = 0
+    unpriced_calls: int = 0
+    late_events: int = 0
+    runs: int = 0
+
+
+class PeriodRow(Row, frozen=True, array_like=True):
+    """A usage period that was opened: it keeps these bounds whatever the zone becomes."""
+
+    kind: ClassVar[bytes] = b"p/"
+
+    start: int
+    end: int
+    timezone: str
+    late_noted: bool = False
+
+
+class BudgetRow(Row, frozen=True, array_like=True):
+    """A budget, or what is left of a deleted one so that its revision never goes back."""
+
+    kind: ClassVar[bytes] = b"b/"
+
+    limit: int
+    period: int
+    """Index into ``periods.PERIODS``."""
+    timezone: str
+    thresholds: tuple[int, ...]
+    forecast: bool
+    scope: Filter
+    revision: int
+    generation: int
+    """Rises when counting begins anew; part of the period rows' keys."""
+    counted_since: int | None
+    implicit: bool = False
+    """The default budget of a tenant that has set none: its limit follows the configuration."""
+    deleted: bool = False
+
+
+class SpendRow(Row, frozen=True, array_like=True, gc=False):
+    """What one budget counted in one period, and which alerts it fired."""
+
+    kind: ClassVar[bytes] = b"s/"
+
+    start: int
+    end: int
+    revision: int
+    """The budget's revision that ``fired`` and ``exceeded`` are about."""
+    spent: int = 0
+    calls: int = 0
+    unpriced_calls: int = 0
+    fired: tuple[int, ...] = ()
+    exceeded: bool = False
+
+
+class AlertRow(Row, frozen=True, array_like=True):
+    """An alert as it went out."""
+
+    kind: ClassVar[bytes] = b"a/"
+
+    type: str
+    data: bytes
+
+
+class AuditRow(Row, frozen=True, array_like=True):
+    """An audit record as it went out; ``source`` and ``id`` name the command, if it was one."""
+
+    kind: ClassVar[bytes] = b"h/"
+
+    type: str
+    data: bytes
+    source: str = ""
+    id: str = ""
+
+
+class AuditOfRow(Row, frozen=True, array_like=True):
+    """Key of the audit record of one command, under the command's hash."""
+
+    kind: ClassVar[bytes] = b"i/"
+
+    key: bytes
+
+
+class UnpricedRow(Row, frozen=True, array_like=True):
+    """A model without a price was reported on this day."""
+
+    kind: ClassVar[bytes] = b"n/"
+
+    offset: int
+
+
+class RefusedRow(Row, frozen=True, array_like=True):
+    """An input record that admit refused; asked for by those who wait for that record."""
+
+    kind: ClassVar[bytes] = b"r/"
+
+    code: str
+    tenant: str
+    at: int
+
+
+class SweepRow(Row, frozen=True, array_like=True):
+    """When old rows under a prefix are looked for next (log time); the key holds the prefix."""
+
+    kind: ClassVar[bytes] = b"w/"
+
+    due: int
+
+
+ROWS: tuple[type[Row], ...] = (
+    ConfigRow,
+    TenantRow,
+    UsageRow,
+    PeriodRow,
+    BudgetRow,
+    SpendRow,
+    AlertRow,
+    AuditRow,
+    AuditOfRow,
+    UnpricedRow,
+    RefusedRow,
+    SweepRow,
+)
+
+
+def budget_key(tenant: str, budget_id: str) -> bytes:
+    """Key of a budget. The id is packed with its length: none is another one's beginning."""
+    return tenant_key(BudgetRow, tenant, _pack(budget_id))
+
+
+def spend_prefix(budget: bytes) -> bytes:
+    """All periods of the budget at this key, those of generations that no longer count too."""
+    return SpendRow.kind + budget[2:]
+
+
+def spend_keys(budget: bytes, generation: int) -> bytes:
+    """All periods of a budget's generation; a period's ``key`` completes it."""
+    return SpendRow.kind + budget[2:] + sortable(generation)

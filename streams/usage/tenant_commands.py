@@ -1,0 +1,28 @@
+"""Fold of tenant.set: the zone of the usage periods that are opened from now on."""
+
+from typing import Any
+
+from streams.core.fold import Entry, Output, View
+from streams.core.log import TenantSet
+from streams.core.rows import tenant_key
+from streams.core.time import zone_names
+from streams.usage.journal import Target, audit
+from streams.usage.opened import fences
+from streams.usage.rows import NO_TENANT, TenantRow
+
+
+def fold_tenant_set(view: View, entry: Entry, body: TenantSet) -> list[Output]:
+    """Set the zone; the latest opened periods are noted, so that new ones never overlap them."""
+    outputs: list[Output] = []
+    name = entry.record.tenant
+    key = tenant_key(TenantRow, name)
+    tenant = view.get(TenantRow, key) or NO_TENANT
+    error = None
+    details: dict[str, Any] = {"timezone": body.timezone, "previous": tenant.timezone}
+    if body.timezone not in zone_names():
+        error = "unknown_timezone"
+    elif body.timezone != tenant.timezone:
+        view.put(key, TenantRow(body.timezone, tenant.budgets, fences(view, name)))
+    target = Target("tenant", name)
+    audit(view, entry, outputs, action="tenant.set", target=target, details=details, error=error)
+    return outputs
