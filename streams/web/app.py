@@ -1,0 +1,96 @@
+"""Puts the HTTP API together: a Litestar app over a cluster's state and a producer."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from litestar import Litestar, Router
+from litestar.di import Provide
+
+from streams import topology
+from streams.ports import Cluster, Producer
+from streams.settings import Settings
+from streams.web import docs, problems, service, tenants, writes
+from streams.web.guards import loopback_only
+from streams.web.intake import Check
+from streams.web.reading import Reading
+
+
+def wall_clock() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def create_app(
+    *,
+    cluster: Cluster,
+    producer: Producer,
+    check: Check,
+    settings: Settings,
+    clock: Callable[[], int] = wall_clock,
+) -> Litestar:
+    """Make the API of one process.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        What this process folds and who folds the rest. ``admitted`` raises LookupError for a
+        partition that does not exist.
+    producer : Producer
+        Sends what users post; raises Failed when Kafka does not acknowledge.
+    check : callable
+        Admit's decoder: (short topic, key, value, headers); raises Refused.
+    clock : callable
+        Wall clock, microseconds; only for what is shown.
+    """
+    # The workers are on this machine or in its cluster: a proxy of the environment is never meant.
+    client = httpx.AsyncClient(
+        trust_env=False, limits=httpx.Limits(max_connections=1000, max_keepalive_connections=50)
+    )
+    reading = Reading(cluster, settings, client)
+    writing = writes.Writing(producer, check, settings)
+    serving = service.Service(cluster, settings, client, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    tenant = Router(
+        "/v1/tenants/{tenant:str}",
+        route_handlers=[
+            tenants.usage,
+            tenants.budgets,
+            tenants.alerts,
+            tenants.audit,
+            writes.messages,
+            writes.jobs,
+            writes.commands,
+            writes.context,
+        ],
+    )
+    return Litestar(
+        route_handlers=[
+            docs.root,
+            docs.openapi_json,
+            service.healthz,
+            service.readyz,
+            service.metrics,
+            service.partitions,
+            tenant,
+        ],
+        dependencies={
+            "reading": Provide(lambda: reading, sync_to_thread=False),
+            "writing": Provide(lambda: writing, sync_to_thread=False),
+            "service": Provide(lambda: serving, sync_to_thread=False),
+        },
+        before_request=loopback_only,
+        exception_handlers=problems.HANDLERS,
+        request_max_body_size=topology.INPUT_MAX_BYTES,
+        openapi_config=docs.config(),
+        lifespan=[lifespan],
+        # The process's own logging stands; no environment variable opens tracebacks.
+        logging_config=None,
+        debug=False,
+    )

@@ -1,0 +1,156 @@
+"""What the API answers, as types: the OpenAPI document is made from these."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from streams.ports import PartitionStatus, Produced
+
+Time = Annotated[
+    str, Meta(description="RFC 3339, UTC, six digits", examples=["2026-11-22T10:00:00.000000Z"])
+]
+Usd = Annotated[str, Meta(description="US dollars as a decimal string, exact", examples=["0.0123"])]
+Period = Literal["hour", "day", "week", "month"]
+GroupBy = Literal["provider", "model", "agent", "cost_attribution", "job", "cluster"]
+Next = Annotated[str | None, Meta(description="Cursor of the next page; null when there is none")]
+AsOf = Annotated[
+    str, Meta(description="Log time of the tenant's partition that this answer stands for")
+]
+
+
+class Health(Struct, frozen=True):
+    status: Literal["ok", "ready"]
+
+
+class Partitions(Struct, frozen=True):
+    """Every partition of the tenants' log, from all workers."""
+
+    items: list[PartitionStatus]
+    next: None
+    as_of: Time
+
+
+class Event(Produced, frozen=True, kw_only=True):
+    """An event that Kafka has acknowledged; `topic:partition:offset` is what `after` takes."""
+
+    id: str
+
+
+class Accepted(Struct, frozen=True):
+    events: list[Event]
+
+
+class Sums(Struct, frozen=True, kw_only=True):
+    """Sums of metered calls. Input tokens include cached ones."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cost_usd: Usd
+    reported_usd: Annotated[Usd, Meta(description="Part of the cost that senders reported")]
+    computed_usd: Annotated[Usd, Meta(description="Part of the cost from the price book")]
+    unpriced_calls: Annotated[int, Meta(description="Calls of unknown models, not in the cost")]
+    late_events: int
+    runs: int
+
+
+class Bucket(Sums, frozen=True, kw_only=True):
+    start: Time
+    end: Time
+    group: Annotated[str | None, Meta(description="Value of the group_by key, null without one")]
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    tenant: str
+    timezone: str
+    period: Period
+    buckets: list[Bucket]
+    total: Sums
+    as_of: AsOf
+
+
+class BudgetConfig(Struct, frozen=True, kw_only=True):
+    budget_id: str
+    limit_usd: Usd
+    period: Period
+    timezone: str
+    thresholds: list[int]
+    forecast: bool
+    scope: dict[str, str]
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    config: BudgetConfig
+    counted_since: Time
+    spent_usd: Usd
+    forecast_usd: Usd | None
+    fired: list[Any]
+    period_start: Time
+    period_end: Time
+
+
+class Budgets(Struct, frozen=True):
+    items: list[Budget]
+    next: Next
+    as_of: AsOf
+
+
+class Cause(Struct, frozen=True):
+    """The event that did it."""
+
+    source: str
+    id: str
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """Data of budget.alerts.v1."""
+
+    alert_id: str
+    severity: str
+    cause: Cause
+    at: Time
+    type: str | UnsetType = UNSET
+    tenant: str | UnsetType = UNSET
+    budget_id: str | UnsetType | None = UNSET
+    revision: int | UnsetType | None = UNSET
+    period_start: Time | UnsetType | None = UNSET
+    period_end: Time | UnsetType | None = UNSET
+    timezone: str | UnsetType | None = UNSET
+    threshold_percent: int | UnsetType | None = UNSET
+    limit_usd: Usd | UnsetType | None = UNSET
+    spent_usd: Usd | UnsetType | None = UNSET
+    forecast_usd: Usd | UnsetType | None = UNSET
+    unpriced_calls: int | UnsetType | None = UNSET
+    late: bool | UnsetType | None = UNSET
+
+
+class Alerts(Struct, frozen=True):
+    items: list[Alert]
+    next: Next
+    as_of: AsOf
+
+
+class Target(Struct, frozen=True):
+    kind: str
+    id: str
+
+
+class Audit(Struct, frozen=True, kw_only=True):
+    """Data of tenant.audit.v1; never contents."""
+
+    action: str
+    tenant: str
+    at: Time
+    actor: str
+    target: Target
+    outcome: Literal["done", "rejected", "deferred"]
+    error: str | None
+    details: dict[str, Any]
+
+
+class Audits(Struct, frozen=True):
+    items: list[Audit]
+    next: Next
+    as_of: AsOf

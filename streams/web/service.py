@@ -1,0 +1,145 @@
+"""Health, readiness, metrics, and the state of every partition of every worker."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated
+
+import httpx
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from streams import topology
+from streams.core.errors import ApiError
+from streams.core.time import format_time
+from streams.ports import Cluster, Owner, PartitionStatus
+from streams.settings import Settings
+from streams.web.models import Health, Partitions
+from streams.web.parameters import problems
+
+ASK_SECONDS = 5.0
+DIGEST_SECONDS = 120.0
+
+
+class Service(msgspec.Struct, frozen=True):
+    """What these routes need."""
+
+    cluster: Cluster
+    settings: Settings
+    client: httpx.AsyncClient
+    clock: Callable[[], int]
+    """Wall clock, microseconds."""
+
+
+TheService = NamedDependency[SkipValidation[Service]]
+
+
+@get("/healthz", tags=["service"], summary="Is the process alive?", sync_to_thread=False)
+def healthz() -> Health:
+    return Health("ok")
+
+
+@get(
+    "/readyz",
+    tags=["service"],
+    summary="Does the process do its work? (503 while it does not)",
+    responses=problems(503),
+    sync_to_thread=False,
+)
+def readyz(service: TheService) -> Health:
+    waiting_for = service.cluster.ready()
+    if waiting_for is not None:
+        raise ApiError(503, "not_ready", waiting_for)
+    return Health("ready")
+
+
+@get(
+    "/metrics",
+    tags=["service"],
+    summary="Prometheus metrics of this process",
+    media_type="text/plain",
+    sync_to_thread=False,
+)
+def metrics() -> Response[str]:
+    return Response(generate_latest().decode(), media_type=CONTENT_TYPE_LATEST)
+
+
+@get(
+    "/v1/partitions",
+    tags=["service"],
+    summary="Owner, offsets, lag and state of every partition",
+    description=(
+        "Partitions of all workers. One whose owner does not answer has the state `unreachable`, "
+        "one without an owner `unowned`. A digest covers the logical rows: equal state has an "
+        "equal digest."
+    ),
+    responses=problems(400),
+)
+async def partitions(
+    service: TheService,
+    digest: Annotated[
+        bool, QueryParameter(description="Compute digests; reads the whole state")
+    ] = False,
+    local: Annotated[
+        bool, QueryParameter(description="Only the partitions of the process that is asked")
+    ] = False,
+) -> Partitions:
+    found = {status.partition: status for status in await service.cluster.status(digest=digest)}
+    if not local:
+        asked = _others(service.cluster.owners(), found)
+        answers = await asyncio.gather(*(_ask(service, url, digest) for url in asked))
+        for (url, owners), answer in zip(asked.items(), answers, strict=True):
+            for owner in owners:
+                status = answer.get(owner.partition) or _absent(
+                    service, owner.partition, "unreachable", owner.worker, url
+                )
+                found.setdefault(owner.partition, status)
+        for partition in range(service.cluster.partitions):
+            found.setdefault(partition, _absent(service, partition, "unowned"))
+    ordered = [found[partition] for partition in sorted(found)]
+    return Partitions(ordered, None, format_time(service.clock()))
+
+
+def _others(owners: list[Owner], found: dict[int, PartitionStatus]) -> dict[str, list[Owner]]:
+    """Owners of partitions that are not here, by address."""
+    by_url: dict[str, list[Owner]] = {}
+    for owner in owners:
+        if owner.partition not in found:
+            by_url.setdefault(owner.url, []).append(owner)
+    return by_url
+
+
+async def _ask(service: Service, url: str, digest: bool) -> dict[int, PartitionStatus]:
+    try:
+        response = await service.client.get(
+            f"{url.rstrip('/')}/v1/partitions",
+            params={"local": "1", "digest": str(digest).lower()},
+            timeout=DIGEST_SECONDS if digest else ASK_SECONDS,
+        )
+        response.raise_for_status()
+        answer = msgspec.json.decode(response.content, type=Partitions)
+    except (httpx.HTTPError, msgspec.MsgspecError):
+        return {}
+    return {status.partition: status for status in answer.items}
+
+
+def _absent(
+    service: Service, partition: int, state: str, worker: str = "", url: str = ""
+) -> PartitionStatus:
+    return PartitionStatus(
+        topic=topology.name(service.settings, topology.TENANT_LOG),
+        partition=partition,
+        worker=worker,
+        url=url,
+        state=state,
+        error=None,
+        offset=-1,
+        end_offset=-1,
+        lag=-1,
+        log_time=None,
+        changelog_offset=-1,
+        recovered_from="",
+        snapshot_age_seconds=None,
+    )

@@ -1,0 +1,87 @@
+"""``?wait=true``: follow a command until it is done, and answer with its audit record."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from streams.core.errors import ApiError
+from streams.web import problems
+from streams.web.intake import Draft
+from streams.web.models import Event
+from streams.web.reading import Question, Reading, position
+from streams.web.tenants import audit_page
+
+AT_ONCE = 16
+"""How many commands of one batch are looked up at the same time."""
+
+Pair = tuple[Draft, Event]
+
+
+class _Page(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+class _Outcome(msgspec.Struct):
+    outcome: str
+    error: str | None = None
+    details: dict[str, object] | None = None
+
+
+_page = msgspec.json.Decoder(_Page)
+_outcome = msgspec.json.Decoder(_Outcome)
+
+
+async def audit_record(
+    reading: Reading, tenant: str, draft: Draft, event: Event, wait_ms: int
+) -> bytes:
+    """Audit record of one command.
+
+    Raises
+    ------
+    ApiError
+        409 resource_error where it was rejected, 409 with the DLQ's code where it was refused,
+        504 not_reflected; each says where the command lies.
+    """
+    place = position(f"{event.topic}:{event.partition}:{event.offset}", reading.settings)
+    cause = (draft.source, draft.id)
+    question = Question(
+        tenant=tenant,
+        path=f"/v1/tenants/{tenant}/audit",
+        params=(("source", draft.source), ("id", draft.id), ("limit", "1")),
+        after=(place,),
+        wait_seconds=wait_ms / 1000,
+    )
+    where = {"events": [msgspec.to_builtins(event)]}
+    compute = audit_page(tenant, limit=1, before=None, cause=cause)
+    try:
+        items = _page.decode(await reading.answer(question, compute)).items
+    except ApiError as error:
+        raise problems.Extended(error.status, error.code, error.detail, where) from None
+    if not items:
+        detail = "the command was folded, but its audit record is older than what is kept"
+        raise problems.Extended(504, "not_reflected", detail, where)
+    record = items[0]
+    result = _outcome.decode(record)
+    if result.outcome == "rejected":
+        extra = where | {"audit": record}
+        detail = str((result.details or {}).get("detail") or result.error or "rejected")
+        raise problems.Extended(409, "resource_error", detail, extra)
+    return bytes(record)
+
+
+async def all_records(reading: Reading, tenant: str, pairs: Sequence[Pair], wait_ms: int) -> bytes:
+    """Audit records of a batch in its order, as a JSON list; a problem document where one fails."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + wait_ms / 1000
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(draft: Draft, event: Event) -> msgspec.Raw:
+        async with gate:
+            left = max(0, int((deadline - clock()) * 1000))
+            try:
+                return msgspec.Raw(await audit_record(reading, tenant, draft, event, left))
+            except ApiError as error:
+                return msgspec.Raw(msgspec.json.encode(problems.document(error)))
+
+    return msgspec.json.encode(await asyncio.gather(*(one(*pair) for pair in pairs)))
