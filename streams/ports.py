@@ -76,9 +76,17 @@ class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
 class LocalPartition(Protocol):
     """A partition that this process owns and that is open for reads."""
 
-    reader: Reader
-    log_time: int
-    offset: int
+    @property
+    def reader(self) -> Reader:
+        """Committed rows."""
+
+    @property
+    def log_time(self) -> int:
+        """Log time, microseconds."""
+
+    @property
+    def offset(self) -> int:
+        """Last folded offset of the log."""
 
     async def wait_folded(self, next_offset: int, timeout: float) -> bool:
         """Wait until everything below ``next_offset`` is folded; False when time ran out."""

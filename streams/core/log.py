@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from streams.core.errors import PartitionRed
+from streams.core.money import NANO
 
 VERSION = 1
 
@@ -110,6 +111,9 @@ class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
     tzdata: str
 
 
+DEFAULT_CONFIG = Config(dedupe_hours=24, grace_hours=24, default_budget=100 * NANO, tzdata="")
+"""In force until the first config record: a replay from zero has no process's settings."""
+
 Body = Message | BudgetSet | BudgetDelete | TenantSet | Refusal | Tick | Config
 
 
@@ -127,11 +131,18 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Record)
+# 2**53 tokens cost more nano-USD than 64 bits hold: such a record is written as JSON. No msgpack
+# array begins with JSON's bracket.
+_big_encoder = msgspec.json.Encoder()
+_big_decoder = msgspec.json.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:
     """Bytes of a log record."""
-    return _encoder.encode(record)
+    try:
+        return _encoder.encode(record)
+    except OverflowError:
+        return _big_encoder.encode(record)
 
 
 def decode(value: bytes | None) -> Record:
@@ -143,7 +154,8 @@ def decode(value: bytes | None) -> Record:
         Not a log record, or one of a newer version than this code.
     """
     try:
-        record = _decoder.decode(value or b"")
+        decoder = _big_decoder if value and value[:1] == b"[" else _decoder
+        record = decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PartitionRed(f"a record of the log can't be read by this version: {error}") from error
     if record.version > VERSION:

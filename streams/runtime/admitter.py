@@ -1,0 +1,322 @@
+"""OriginWriter: admits one partition of an input topic, at least once and in order.
+
+The steps of a slice: decode all (what is refused goes to the DLQ and leaves a marker); check sizes;
+send, one batch in flight for each partition of the log; await every ack of log and DLQ; only then
+commit the input's offset. After any failed send the producer is thrown away and reading goes back
+to the committed offset: an idempotent producer lets later batches through after a failed one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalStateError
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from streams import topology
+from streams.agents.admit import Incoming, admit, dead_letter_headers, marker
+from streams.core import log as facts
+from streams.core.errors import PartitionRed, Refused
+from streams.core.ids import partition_of
+from streams.core.log import Origin, Record
+from streams.ports import PriceBook
+from streams.runtime import clients, metrics, positions, recovery
+from streams.runtime.chunks import Chunk, Inbox
+from streams.runtime.failpoints import reach
+from streams.runtime.ownership import Ownership
+from streams.runtime.transport import Consumer, ConsumerThread
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+INBOX_BYTES = 16 << 20
+SLICE = 1_000
+YIELD_EVERY = 250
+RETRY_S = 0.5
+RETRIES = 5
+STOP_S = 8.0
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """Metadata beside a committed offset: enough to know the topic again."""
+
+    incarnation: int = 0
+    fingerprint: str = ""
+
+
+class SharedProducer:
+    """The process's producer for log and DLQ, replaced when it can't be trusted any more."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> AIOKafkaProducer:
+        async with self._lock:
+            if self._producer is not None:
+                return self._producer
+            producer = clients.plain_producer(self._bootstrap)
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+            return producer
+
+    async def discard(self, producer: AIOKafkaProducer) -> None:
+        """Stop using a producer; whoever waits for its acks fails and goes back too."""
+        async with self._lock:
+            if self._producer is not producer:
+                return
+            self._producer = None
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(producer.stop(), RETRY_S)
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+
+
+class AdmitHost(msgspec.Struct, frozen=True):
+    """What a writer needs of its process."""
+
+    settings: Settings
+    book: PriceBook
+    ownership: Ownership
+    producer: SharedProducer
+    consumer: Callable[[], Consumer]
+    give_up: Callable[[str], None]
+
+
+class OriginWriter:
+    """Admits one partition of an input topic.
+
+    Parameters
+    ----------
+    topic : str
+        Short name of the topic.
+    tp : TP
+        The partition, by full name.
+    """
+
+    def __init__(self, host: AdmitHost, topic: str, tp: TP) -> None:
+        self.host = host
+        self.topic = topic
+        self.tp = tp
+        self.state = "opening"
+        self.error: str | None = None
+        self._log = topology.name(host.settings, topology.TENANT_LOG)
+        self._dlq = topology.name(host.settings, topology.dlq(topic))
+        self._inbox = Inbox()
+        self._stopping = False
+        self._seeking = False
+        self._reopen = False
+        self._nudge = asyncio.Event()
+        self._next = 0
+        self._incarnation = 0
+        self._task = asyncio.create_task(self._run(), name=f"admit-{tp.topic}-{tp.partition}")
+
+    def put(self, chunk: Chunk) -> None:
+        """Take a chunk or drop it; never waits."""
+        if self.state != "running" or self._stopping or self._seeking:
+            return
+        self._inbox.put(chunk)
+        if self._inbox.nbytes > INBOX_BYTES:
+            self.host.consumer().hold(self.tp)
+
+    def reassigned(self) -> None:
+        """A rebalance kept this partition here; somebody else may have gone on meanwhile."""
+        self._reopen = True
+        self._inbox.filled.set()
+        self._nudge.set()
+
+    def nudge(self) -> None:
+        """Look again at what made the partition red."""
+        self._nudge.set()
+
+    async def stop(self) -> None:
+        """Finish the slice in hand, within bounds."""
+        self._stopping = True
+        self._inbox.filled.set()
+        self._nudge.set()
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+            await asyncio.wait_for(self._task, STOP_S)
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            self._nudge.clear()
+            try:
+                await self._open()
+                failures = 0
+                await self._admit()
+            except PartitionRed as error:
+                self.state, self.error = "red", str(error)
+                log.error("%s is red: %s", self.tp, error)
+                await self._nudge.wait()
+                self.state, self.error = "opening", None
+            except IllegalStateError:
+                log.info("%s is not assigned here any more", self.tp)
+                await self._nudge.wait()
+            except Exception as error:
+                failures += 1
+                log.warning("%s: admit failed (%d): %r", self.tp, failures, error)
+                if failures >= RETRIES:
+                    self.host.give_up(f"{self.tp}: admit failed {failures} times: {error!r}")
+                    return
+                self.state = "opening"
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._nudge.wait(), RETRY_S * failures)
+
+    async def _open(self) -> None:
+        """Find the committed offset, check that the topic still is the same, seek there."""
+        host, settings = self.host, self.host.settings
+        self.state = "opening"
+        self._reopen = False
+        self._inbox.clear()
+        tp = TopicPartition(*self.tp)
+        async with clients.admin(settings.kafka) as admin:
+            offsets = await admin.list_consumer_group_offsets(settings.admit_group, partitions=[tp])
+        committed = offsets[tp]
+        known = Committed()
+        stored = -1
+        if committed.offset > 0:
+            stored = committed.offset - 1
+            known = msgspec.json.decode(committed.metadata or "{}", type=Committed)
+        self._incarnation = host.ownership.incarnations.get(tp.topic, 0)
+        if self._incarnation > known.incarnation:
+            stored = -1
+        self._next = await recovery.check_position(
+            settings.kafka,
+            tp,
+            stored,
+            known.fingerprint,
+            adopt_hint=f"`streams topics adopt {self.topic}` begins anew with what it holds now",
+        )
+        await self._seek()
+        self.state = "running"
+
+    async def _seek(self) -> None:
+        self._inbox.clear()
+        self._seeking = False
+        await self.host.consumer().release(self.tp, self._next)
+
+    async def _admit(self) -> None:
+        while not self._stopping and not self._reopen:
+            if self._seeking:
+                await self._seek()
+            chunk = self._inbox.take()
+            if chunk is None:
+                await self._inbox.filled.wait()
+                continue
+            if chunk.error is not None:
+                raise PartitionRed(
+                    f"{self.tp.topic}/{self.tp.partition}: offset {self._next} is out of range; "
+                    f"`streams topics adopt {self.topic}` begins anew with what it holds now"
+                )
+            if chunk.prev is None or chunk.prev >= self._next:
+                self._seeking = True
+                continue
+            records = [r for r in chunk.records if r.offset >= self._next]
+            for start in range(0, len(records), SLICE):
+                await self._slice(records[start : start + SLICE])
+            if self.host.consumer().is_held(self.tp) and self._inbox.nbytes == 0:
+                self._seeking = True
+
+    async def _slice(self, records: Sequence[Any]) -> None:
+        logged: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+        dead: list[tuple[Any, list[tuple[str, bytes]]]] = []
+        received = time.time_ns() // 1000
+        for i, raw in enumerate(records):
+            self._decode(raw, received, logged, dead)
+            if i % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        reach("admit.decoded")
+        producer = await self.host.producer.get()
+        try:
+            await _all(
+                *(self._send_log(producer, p, values) for p, values in logged.items()),
+                *(self._send_dead(producer, raw, headers) for raw, headers in dead),
+            )
+        except BaseException:
+            await self.host.producer.discard(producer)
+            raise
+        reach("admit.acknowledged")
+        await self._commit(records[-1])
+        reach("admit.committed")
+        metrics.EVENTS.labels(self.topic, "admitted").inc(len(records) - len(dead))
+        metrics.EVENTS.labels(self.topic, "refused").inc(len(dead))
+
+    def _decode(
+        self,
+        raw: Any,
+        received: int,
+        logged: Mapping[int, list[tuple[bytes, bytes]]],
+        dead: list[tuple[Any, list[tuple[str, bytes]]]],
+    ) -> None:
+        settings = self.host.settings
+        incoming = Incoming(
+            self.topic,
+            raw.key,
+            raw.value,
+            raw.headers,
+            raw.timestamp * 1000,
+            received,
+            Origin(self.tp.topic, self._incarnation, raw.partition, raw.offset),
+        )
+        try:
+            record: Record | None = admit(incoming, self.host.book, settings.namespace_tenants)
+        except Refused as refused:
+            metrics.DLQ.labels(refused.code).inc()
+            dead.append((raw, dead_letter_headers(incoming, refused, self.tp.topic)))
+            record = marker(incoming, refused) if refused.tenant else None
+        if record is not None:
+            partition = partition_of(record.tenant, settings.partitions)
+            logged[partition].append((record.tenant.encode(), facts.encode(record)))
+
+    async def _send_log(
+        self, producer: AIOKafkaProducer, partition: int, values: list[tuple[bytes, bytes]]
+    ) -> None:
+        """One batch in flight at a time: a later one must not stand before a failed one."""
+        batch = producer.create_batch()
+        for key, value in values:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                await (await producer.send_batch(batch, self._log, partition=partition))
+                batch = producer.create_batch()
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    raise RuntimeError(f"a log record of {len(value)} bytes fits no batch")
+        await (await producer.send_batch(batch, self._log, partition=partition))
+
+    async def _send_dead(
+        self, producer: AIOKafkaProducer, raw: Any, headers: list[tuple[str, bytes]]
+    ) -> None:
+        # Not send(): it asserts on a record that has neither key nor value.
+        batch = producer.create_batch()
+        batch.append(key=raw.key, value=raw.value, timestamp=None, headers=headers)
+        partitions = self.host.settings.partitions
+        partition = raw.partition % partitions
+        await (await producer.send_batch(batch, self._dlq, partition=partition))
+
+    async def _commit(self, last: Any) -> None:
+        known = Committed(self._incarnation, positions.fingerprint(last))
+        thread: ConsumerThread = self.host.consumer()._thread
+        await thread.commit_with_metadata(
+            {self.tp: (last.offset + 1, msgspec.json.encode(known).decode())}
+        )
+        self._next = last.offset + 1
+
+
+async def _all(*sends: Any) -> None:
+    """Await all sends; the first failure is raised once all of them have ended."""
+    for result in await asyncio.gather(*sends, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,92 @@
+"""The Faust app of a worker: groups, assignment, agents; no tables, no web server, no commits."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams.agents.chunk_agent import chunk_agent
+from streams.runtime.chunks import ChunkScheduler
+from streams.runtime.transport import SESSION_TIMEOUT_S, ChunkSchema, Consumer, transport
+from streams.settings import Settings
+
+HEARTBEAT_S = 1.0
+POLL_RECORDS = 16_000
+BUFFERED_CHUNKS = 16
+
+
+def quiet_libraries() -> None:
+    """Faust, mode and aiokafka log at DEBUG by default, which costs half the throughput."""
+    for name in ("faust", "mode", "aiokafka", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # These report each transaction that is still settling and each rebalance as a warning.
+    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.ERROR)
+
+
+class App(faust.App):  # type: ignore[misc]
+    """App whose consumer hands out chunks and whose owners hear of assignments."""
+
+    @property
+    def chunk_consumer(self) -> Consumer:
+        consumer: Consumer = self.consumer
+        return consumer
+
+
+def make_app(
+    settings: Settings,
+    *,
+    group: str,
+    role: str,
+    topics: Sequence[str],
+    deliver: Callable[[str, int, Any], None],
+    assigned: Callable[[set[TP]], None],
+    revoked: Callable[[set[TP]], None],
+) -> App:
+    """Make the app of one role.
+
+    Parameters
+    ----------
+    topics : sequence of str
+        Full names of the topics to read.
+    deliver, assigned, revoked : callable
+        Called in the event loop; none of them may wait.
+    """
+    app = App(
+        group,
+        broker=f"kafka://{settings.kafka}",
+        store="memory://",
+        datadir=tempfile.gettempdir(),
+        web_enabled=False,
+        autodiscover=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=BUFFERED_CHUNKS,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_max_poll_records=POLL_RECORDS,
+        broker_client_id=f"{settings.worker}-{role}",
+        # Static membership: a worker that comes back in time finds its partitions waiting.
+        consumer_group_instance_id=f"{settings.worker}-{role}",
+        ConsumerScheduler=ChunkScheduler,
+    )
+    app.transport = transport(app, settings.kafka)
+    schema = ChunkSchema()
+    for name in topics:
+        app.agent(app.topic(name, schema=schema), name=f"{role}.{name}")(chunk_agent(deliver))
+
+    async def on_assigned(_: Any, tps: set[TP], **kwargs: Any) -> None:
+        assigned(set(tps))
+
+    async def on_revoked(_: Any, tps: set[TP], **kwargs: Any) -> None:
+        revoked(set(tps))
+
+    app.on_partitions_assigned.connect(on_assigned, weak=False)
+    app.on_partitions_revoked.connect(on_revoked, weak=False)
+
+    return app

@@ -1,0 +1,121 @@
+"""The one place that makes Kafka clients, so that their settings agree."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streams.core.errors import Failed
+from streams.ports import Outgoing, Produced
+from streams.topology import INTERNAL_MAX_BYTES
+
+BATCH_BYTES = 1 << 20
+TRANSACTION_TIMEOUT_MS = 10_000
+
+
+def transactional_producer(bootstrap: str, transactional_id: str) -> AIOKafkaProducer:
+    """Producer of one store; starting it fences every earlier owner of the id."""
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        request_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=INTERNAL_MAX_BYTES,
+        linger_ms=0,
+    )
+
+
+def plain_producer(bootstrap: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
+    """Idempotent producer, acks=all, outside of transactions."""
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        enable_idempotence=True,
+        acks="all",
+        request_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=INTERNAL_MAX_BYTES,
+        linger_ms=linger_ms,
+    )
+
+
+@asynccontextmanager
+async def reader(
+    bootstrap: str, *, isolation_level: str = "read_committed"
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Consumer without a group, for reading given partitions; never resets silently."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=8 << 20,
+        fetch_max_wait_ms=100,
+        check_crcs=False,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_to(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int
+) -> AsyncIterator[Sequence[Any]]:
+    """Yield batches of one partition's records from ``start`` until ``end`` is reached.
+
+    The end may be a transaction's marker, which is no record: the position tells.
+    """
+    consumer.assign([tp])
+    consumer.seek(tp, start)
+    while await consumer.position(tp) < end:
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            yield records
+
+
+@asynccontextmanager
+async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Admin client.
+
+    Raises
+    ------
+    Failed
+        No broker answers there.
+    """
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    try:
+        await client.start()
+    except KafkaError as error:
+        await client.close()
+        raise Failed(f"no Kafka broker answers at {bootstrap}: {error}") from None
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+class ApiProducer:
+    """ports.Producer: what users send through the API."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._producer = plain_producer(bootstrap)
+
+    async def start(self) -> None:
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def produce(self, records: Sequence[Outgoing]) -> list[Produced]:
+        """Send all and wait until all are acknowledged."""
+        futures = [
+            await self._producer.send(r.topic, value=r.value, key=r.key, headers=list(r.headers))
+            for r in records
+        ]
+        acks = await asyncio.gather(*futures)
+        return [Produced(a.topic, a.partition, a.offset) for a in acks]

@@ -1,0 +1,139 @@
+"""ports.Cluster over Kafka and this process's own stores."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
+
+from streams import topology
+from streams.core.time import format_time
+from streams.ports import LocalPartition, Owner, PartitionStatus
+from streams.runtime.digest import digest as digest_rows
+from streams.runtime.owner import PartitionOwner
+from streams.runtime.ownership import Ownership
+from streams.settings import Settings
+
+POLL_S = 0.02
+
+
+class KafkaCluster:
+    """What the API of one process knows of this process and the others.
+
+    Parameters
+    ----------
+    owners : mapping
+        This process's own partitions; empty in an admit worker and in the gateway.
+    ready : callable
+        None when the process does its work, else what it waits for.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ownership: Ownership,
+        owners: Mapping[int, PartitionOwner],
+        ready: Callable[[], str | None],
+    ) -> None:
+        self.partitions = settings.partitions
+        self.ready = ready
+        self._settings = settings
+        self._ownership = ownership
+        self._owners = owners
+        self._log = topology.name(settings, topology.TENANT_LOG)
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+        self._offsets: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        await self._admin.start()
+        self._offsets = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka, enable_auto_commit=False
+        )
+        await self._offsets.start()
+
+    async def stop(self) -> None:
+        await self._admin.close()
+        if self._offsets is not None:
+            await self._offsets.stop()
+
+    def local(self, partition: int) -> LocalPartition | None:
+        """Return the partition if this process owns it and it is open for reads."""
+        owner = self._owners.get(partition)
+        return None if owner is None else owner.store
+
+    def owner(self, partition: int) -> Owner | None:
+        """Return the announced owner."""
+        return self._ownership.owners.get(partition)
+
+    def owners(self) -> list[Owner]:
+        """Return all announced owners, by partition."""
+        return [owner for _, owner in sorted(self._ownership.owners.items())]
+
+    async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
+        """Wait until admit's committed offset is past ``offset``.
+
+        Raises
+        ------
+        LookupError
+            No such partition of an input topic.
+        """
+        tp = TopicPartition(topology.name(self._settings, topic), partition)
+        if topic not in topology.INPUTS or not 0 <= partition < await self._size(tp.topic):
+            raise LookupError(f"{topic} has no partition {partition}")
+        deadline = time.monotonic() + timeout
+        while True:
+            committed = await self._admin.list_consumer_group_offsets(
+                self._settings.admit_group, partitions=[tp]
+            )
+            if committed[tp].offset > offset:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(POLL_S)
+
+    async def _size(self, topic: str) -> int:
+        assert self._offsets is not None
+        return len(await self._offsets._client._wait_on_metadata(topic))
+
+    async def log_end(self, partition: int) -> int:
+        """Return the end offset of the tenant log's partition, now."""
+        assert self._offsets is not None
+        tp = TopicPartition(self._log, partition)
+        end: int = (await self._offsets.end_offsets([tp]))[tp]
+        return end
+
+    async def status(self, *, digest: bool) -> list[PartitionStatus]:
+        """Return the status of this process's own partitions."""
+        return [
+            await self._status(owner, with_digest=digest)
+            for _, owner in sorted(self._owners.items())
+        ]
+
+    async def _status(self, owner: PartitionOwner, *, with_digest: bool) -> PartitionStatus:
+        store = owner.store
+        end = await self.log_end(owner.partition)
+        offset = store.source.offset if store else -1
+        found = None
+        if with_digest and store is not None:
+            # The iterator is a snapshot of the offset that is told beside it.
+            offset, it = store.source.offset, store.db.iter()
+            found = await asyncio.to_thread(digest_rows, it)
+        return PartitionStatus(
+            topic=self._log,
+            partition=owner.partition,
+            worker=self._settings.worker,
+            url=owner.host.url(),
+            state=owner.state,
+            error=owner.error,
+            offset=offset,
+            end_offset=end,
+            lag=max(0, end - offset - 1),
+            log_time=format_time(store.source.log_time) if store else None,
+            changelog_offset=store.changelog_offset if store else -1,
+            recovered_from=owner.recovered.source,
+            snapshot_age_seconds=None,
+            rows=found.rows if found else None,
+            digest=found.hex if found else None,
+        )

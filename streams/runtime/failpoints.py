@@ -1,0 +1,54 @@
+"""Named points at which a test may kill this process with SIGKILL; off unless a setting names one.
+
+The setting is ``NAME@FLAGFILE``: whoever manages to create the file is killed, so that of all
+workers and all their later lives exactly one dies at that point.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+NAMES = (
+    "fold.folded",
+    "fold.begun",
+    "fold.rows_sent",
+    "fold.outputs_sent",
+    "fold.offsets_sent",
+    "fold.acknowledged",
+    "fold.committed",
+    "fold.written",
+    "recovery.fenced",
+    "recovery.replayed",
+    "recovery.announced",
+    "admit.decoded",
+    "admit.acknowledged",
+    "admit.committed",
+)
+
+_armed: tuple[str, Path] | None = None
+
+
+def arm(setting: str) -> None:
+    """Read the ``failpoint`` setting; an unknown name is an error, so that no test is void.
+
+    Raises
+    ------
+    ValueError
+        No such failpoint.
+    """
+    global _armed
+    name, _, flag = setting.partition("@")
+    if name and name not in NAMES:
+        raise ValueError(f"no failpoint {name!r}; there are: {', '.join(NAMES)}")
+    _armed = (name, Path(flag)) if name else None
+
+
+def reach(name: str) -> None:
+    """Die here if this point is armed and nobody died at it yet."""
+    if _armed is None or _armed[0] != name:
+        return
+    try:
+        os.close(os.open(_armed[1], os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)

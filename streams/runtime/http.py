@@ -1,0 +1,99 @@
+"""Serves the API inside a worker's own event loop."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import uvicorn
+
+from streams.agents.admit import Incoming, admit
+from streams.core.errors import Misuse
+from streams.core.log import Call, Origin
+from streams.ports import Cluster, Producer
+from streams.settings import Settings
+from streams.web.app import create_app, wall_clock
+
+STOP_S = 3.0
+
+
+class _Unpriced:
+    """Price book of a check: whether a record is admitted does not depend on its price."""
+
+    version = ""
+
+    def cost(self, call: Call, at: int) -> int | None:
+        return None
+
+
+def listen(bind: str) -> socket.socket:
+    """Open the socket of the API.
+
+    Raises
+    ------
+    Misuse
+        Not ``host:port``, in use, or not loopback: without tokens the API is for this machine only.
+    """
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        number = int(port)
+    except ValueError:
+        raise Misuse(f"STREAMS_BIND must be ADDRESS:PORT, not {bind!r}") from None
+    if not loopback:
+        raise Misuse(f"the API has no tokens yet, so it listens on loopback only, not on {host}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, number))
+    except OSError as error:
+        listening.close()
+        raise Misuse(f"can't listen on {bind}: {error.strerror}") from None
+    listening.listen(128)
+    return listening
+
+
+def url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the worker's."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    listening: socket.socket, settings: Settings, cluster: Cluster, producer: Producer
+) -> AsyncIterator[None]:
+    """Serve the API until the context ends."""
+
+    def check(
+        topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> None:
+        now = wall_clock()
+        incoming = Incoming(topic, key, value, headers, now, now, Origin(topic, 0, 0, 0))
+        admit(incoming, _Unpriced(), settings.namespace_tenants)
+
+    app = create_app(cluster=cluster, producer=producer, check=check, settings=settings)
+    server = _Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    )
+    task = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+    while not server.started:
+        if task.done():
+            task.result()
+            raise RuntimeError("the API ended while starting")
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+            await asyncio.wait_for(task, STOP_S)

@@ -1,0 +1,94 @@
+"""Who folds what: the compacted topic streams.owners.v1, read whole by every process.
+
+Besides owners it carries the incarnations of topics that were made anew (`streams topics adopt`).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams import topology
+from streams.ports import Owner
+from streams.runtime import clients
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+
+
+class Incarnation(msgspec.Struct, frozen=True):
+    """How often a topic was made anew."""
+
+    topic: str
+    incarnation: int
+
+
+def owner_key(partition: int) -> bytes:
+    return f"owner/{partition}".encode()
+
+
+def incarnation_key(topic: str) -> bytes:
+    return f"incarnation/{topic}".encode()
+
+
+class Ownership:
+    """What the owners topic says, kept up to date by a task."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.owners: dict[int, Owner] = {}
+        self.incarnations: dict[str, int] = {}
+        self.on_change: list[Callable[[], None]] = []
+        self._caught_up = asyncio.Event()
+        self._position = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to read; returns when everything written so far is known."""
+        self._task = asyncio.create_task(self._follow(), name="ownership")
+        await self._caught_up.wait()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._read()
+            except KafkaError as error:
+                log.warning("reading %s failed, again: %s", topology.OWNERS, error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _read(self) -> None:
+        tp = TopicPartition(topology.name(self._settings, topology.OWNERS), 0)
+        async with clients.reader(self._settings.kafka) as consumer:
+            consumer.assign([tp])
+            end = (await consumer.end_offsets([tp]))[tp]
+            consumer.seek(tp, self._position)
+            while True:
+                if self._position >= end:
+                    self._caught_up.set()
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    for record in records:
+                        self._note(record.key, record.value)
+                self._position = await consumer.position(tp)
+
+    def _note(self, key: bytes, value: bytes | None) -> None:
+        kind, _, name = key.decode().partition("/")
+        if value is None:
+            return
+        if kind == "owner":
+            self.owners[int(name)] = msgspec.json.decode(value, type=Owner)
+        elif kind == "incarnation":
+            self.incarnations[name] = msgspec.json.decode(value, type=Incarnation).incarnation
+        for notify in self.on_change:
+            notify()

@@ -1,0 +1,165 @@
+"""Take-over: bring a partition's database up to the changelog's end, and check where it stands."""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from rocksdict import Rdict, WriteBatch
+
+from streams.core.errors import PartitionRed, StoreLost
+from streams.runtime import clients, dedupe, positions
+from streams.runtime.view import open_database
+
+log = logging.getLogger(__name__)
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """How a database was brought up to date."""
+
+    source: str
+    """local | changelog | defaults"""
+    rows: int
+    """Changelog records applied."""
+    seconds: float
+
+
+def open_local(path: Path) -> Rdict:
+    """Open the local database; one that can't be opened is put aside, the changelog has it all."""
+    try:
+        return open_database(path)
+    except Exception as error:
+        log.error("local state can't be opened: %s", error)
+        put_aside(path)
+        return open_database(path)
+
+
+def put_aside(path: Path) -> None:
+    """Keep local state that can't be used for a person to look at, out of the way."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.rename(aside)
+    log.error("local state %s put aside as %s", path, aside.name)
+
+
+async def replay_changelog(bootstrap: str, changelog: TopicPartition, db: Rdict) -> Recovered:
+    """Apply the changelog's committed tail to the database.
+
+    Raises
+    ------
+    StoreLost
+        The local position is beyond the changelog's end: it is of another changelog.
+    """
+    began = time.monotonic()
+    local = positions.read_number(db, positions.CHANGELOG_KEY)
+    rows = 0
+    async with clients.reader(bootstrap) as consumer:
+        consumer.assign([changelog])
+        begin = (await consumer.beginning_offsets([changelog]))[changelog]
+        end = (await consumer.end_offsets([changelog]))[changelog]
+        if local is not None and local > end:
+            raise StoreLost(
+                f"local state is at offset {local} of {changelog.topic}, which ends at {end}"
+            )
+        async for records in clients.read_to(consumer, changelog, max(local or 0, begin), end):
+            rows += len(records)
+            db.write(_changes(records))
+    source = "local" if local else "changelog" if rows else "defaults"
+    return Recovered(source, rows, time.monotonic() - began)
+
+
+def _changes(records: Sequence[Any]) -> WriteBatch:
+    batch = WriteBatch(raw_mode=True)
+    for record in records:
+        if record.value is None:
+            batch.delete(record.key)
+        else:
+            batch.put(record.key, record.value)
+    batch.put(positions.CHANGELOG_KEY, positions.number(records[-1].offset + 1))
+    return batch
+
+
+async def replay_dedupe(bootstrap: str, tp: TopicPartition, db: Rdict, window: int) -> None:
+    """Unpack the identities that the local database does not know yet."""
+    async with clients.reader(bootstrap) as consumer:
+        consumer.assign([tp])
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        end = (await consumer.end_offsets([tp]))[tp]
+        local = positions.read_number(db, positions.DEDUPE_POSITION_KEY) or 0
+        async for records in clients.read_to(consumer, tp, max(local, begin), end):
+            batch = WriteBatch(raw_mode=True)
+            for record in records:
+                dedupe.put(batch, dedupe.unpack(record.value), window)
+            batch.put(positions.DEDUPE_POSITION_KEY, positions.number(records[-1].offset + 1))
+            db.write(batch)
+
+
+def load_fences(db: Rdict) -> positions.Fences:
+    """Read the origin fences."""
+    from_rows = {}
+    it = db.iter()
+    it.seek(positions.ORIGIN_PREFIX)
+    while it.valid() and it.key().startswith(positions.ORIGIN_PREFIX):
+        from_rows[it.key()] = positions.decode_fence(it.value())
+        it.next()
+    return positions.Fences(from_rows)
+
+
+async def check_position(
+    bootstrap: str, tp: TopicPartition, stored: int, fingerprint: str, *, adopt_hint: str
+) -> int:
+    """Check that the log still is the one that was read up to ``stored``.
+
+    Parameters
+    ----------
+    stored : int
+        Offset of the last record done, -1 for none.
+    fingerprint : str
+        Of that record, as remembered.
+
+    Returns
+    -------
+    int
+        The offset at which to go on.
+
+    Raises
+    ------
+    PartitionRed
+        Going on would skip or repeat records silently.
+    """
+    async with clients.reader(bootstrap, isolation_level="read_uncommitted") as consumer:
+        consumer.assign([tp])
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        end = (await consumer.end_offsets([tp]))[tp]
+        where = f"{tp.topic}/{tp.partition}"
+        if stored < 0:
+            if begin > 0:
+                log.warning("%s begins at %d and nothing was read of it before", where, begin)
+            return int(begin)
+        if stored + 1 > end:
+            raise PartitionRed(
+                f"{where} ends at {end} but was read up to {stored}: it was made anew. {adopt_hint}"
+            )
+        if stored + 1 < begin:
+            raise PartitionRed(
+                f"{where} begins at {begin} but was read up to {stored} only: the records between "
+                f"are gone. {adopt_hint}"
+            )
+        # An operator's reset of the group's offsets leaves no fingerprint: that is meant.
+        known = fingerprint and stored >= begin
+        if known and await _fingerprint_at(consumer, tp, stored) != fingerprint:
+            raise PartitionRed(
+                f"{where} has another record at {stored} than the one that was read: it was made "
+                f"anew. {adopt_hint}"
+            )
+    return stored + 1
+
+
+async def _fingerprint_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> str:
+    async for records in clients.read_to(consumer, tp, offset, offset + 1):
+        if records[0].offset == offset:
+            return positions.fingerprint(records[0])
+        break
+    return "no record"

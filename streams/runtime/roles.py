@@ -1,0 +1,250 @@
+"""The two roles of a worker: admit writes the tenant log, fold reads it."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from streams import topology
+from streams.adapters.prices import CataloguePrices
+from streams.agents.fold import fold
+from streams.core import log as facts
+from streams.core.log import VERSION, Body, Config, Record, Tick
+from streams.core.money import parse_usd
+from streams.runtime import clients
+from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
+from streams.runtime.app import make_app
+from streams.runtime.chunks import Chunk
+from streams.runtime.owner import Host, PartitionOwner
+from streams.runtime.ownership import Ownership
+from streams.runtime.store import Job
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def fold_job(settings: Settings) -> Job:
+    """The job of a fold worker: tenant.log.v1 into state and outputs."""
+
+    def full(topic: str) -> str:
+        return topology.name(settings, topic)
+
+    return Job(
+        topic=full(topology.TENANT_LOG),
+        changelog=full(topology.changelog(settings)),
+        dedupe=full(topology.TENANT_DEDUPE),
+        group=settings.group,
+        decode=facts.decode,
+        fold=fold,
+        output=full,
+        partitions=settings.partitions,
+    )
+
+
+def config_of(settings: Settings) -> Config:
+    """The config record that these settings ask for."""
+    return Config(
+        settings.dedupe_hours,
+        settings.grace_hours,
+        parse_usd(settings.default_budget_usd),
+        version("tzdata"),
+    )
+
+
+class FoldRole:
+    """Owns partitions of a job's topic, as the group assigns them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        url: str,
+        ownership: Ownership,
+        give_up: Callable[[str], None],
+        job: Job | None = None,
+        config: Config | None = None,
+    ) -> None:
+        self.owners: dict[int, PartitionOwner] = {}
+        self._settings = settings
+        self._ownership = ownership
+        self._assigned = False
+        self._closing: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._producer = clients.plain_producer(settings.kafka)
+        if job is None:
+            job, config = fold_job(settings), config_of(settings)
+        self.app = make_app(
+            settings,
+            group=job.group,
+            role="fold",
+            topics=[job.topic],
+            deliver=self._deliver,
+            assigned=self._on_assigned,
+            revoked=self._on_revoked,
+        )
+        self._host = Host(
+            settings,
+            job,
+            config,
+            folder,
+            lambda: url,
+            ownership,
+            lambda: self.app.chunk_consumer,
+            self._append,
+            give_up,
+        )
+
+    async def start(self) -> None:
+        await self._producer.start()
+        self._ownership.on_change.append(self._nudge)
+        self._ticker = asyncio.create_task(self._tick(), name="ticks")
+
+    async def stop(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await asyncio.gather(*(owner.stop() for owner in self.owners.values()), *self._closing)
+        await self._producer.stop()
+
+    def ready(self) -> str | None:
+        """None when all assigned partitions are folded."""
+        if not self._assigned:
+            return "waiting for the group's assignment"
+        waiting = [
+            f"partition {p} is {owner.state}{f': {owner.error}' if owner.error else ''}"
+            for p, owner in sorted(self.owners.items())
+            if owner.state != "running"
+        ]
+        return "; ".join(waiting) or None
+
+    def _deliver(self, topic: str, partition: int, chunk: Chunk) -> None:
+        owner = self.owners.get(partition)
+        if owner is not None:
+            owner.put(chunk)
+
+    def _on_assigned(self, tps: set[TP]) -> None:
+        """Close what went elsewhere, keep what stayed, open what is new. Waits for nothing."""
+        mine = {tp.partition for tp in tps}
+        for partition in sorted(set(self.owners) - mine):
+            self._close(partition)
+        for partition in sorted(mine):
+            if partition in self.owners:
+                self.owners[partition].reassigned()
+            else:
+                self.owners[partition] = PartitionOwner(self._host, partition)
+        self._assigned = True
+
+    def _on_revoked(self, tps: set[TP]) -> None:
+        for tp in tps:
+            if tp.partition in self.owners:
+                self.owners[tp.partition].revoked()
+
+    def _close(self, partition: int) -> None:
+        task = asyncio.create_task(self.owners.pop(partition).stop())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _nudge(self) -> None:
+        """An adoption may have been announced: red partitions look again."""
+        for owner in self.owners.values():
+            if owner.state == "red":
+                owner.nudge()
+
+    async def _append(self, partition: int, body: Body) -> None:
+        now = time.time_ns() // 1000
+        value = facts.encode(Record(VERSION, "", None, "", "", now, body))
+        await self._producer.send_and_wait(self._host.job.topic, value, b"", partition)
+
+    async def _tick(self) -> None:
+        """Move the log time of partitions that may be idle."""
+        while True:
+            await asyncio.sleep(self._settings.tick_seconds)
+            running = [p for p, owner in self.owners.items() if owner.state == "running"]
+            with contextlib.suppress(KafkaError):
+                await asyncio.gather(*(self._append(p, Tick()) for p in running))
+
+
+class AdmitRole:
+    """Admits partitions of the input topics, as the group assigns them."""
+
+    owners: dict[int, PartitionOwner]
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        url: str,
+        ownership: Ownership,
+        give_up: Callable[[str], None],
+    ) -> None:
+        self.owners = {}
+        self._ownership = ownership
+        self._short = {topology.name(settings, topic): topic for topic in topology.INPUTS}
+        self._writers: dict[TP, OriginWriter] = {}
+        self._assigned = False
+        self._closing: set[asyncio.Task[None]] = set()
+        self._producer = SharedProducer(settings.kafka)
+        self.app = make_app(
+            settings,
+            group=settings.admit_group,
+            role="admit",
+            topics=list(self._short),
+            deliver=self._deliver,
+            assigned=self._on_assigned,
+            revoked=lambda tps: None,
+        )
+        self._host = AdmitHost(
+            settings,
+            CataloguePrices(),
+            ownership,
+            self._producer,
+            lambda: self.app.chunk_consumer,
+            give_up,
+        )
+
+    async def start(self) -> None:
+        self._ownership.on_change.append(self._nudge)
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(w.stop() for w in self._writers.values()), *self._closing)
+        await self._producer.stop()
+
+    def ready(self) -> str | None:
+        """None when all assigned partitions are admitted."""
+        if not self._assigned:
+            return "waiting for the group's assignment"
+        return "; ".join(self._waiting()) or None
+
+    def _waiting(self) -> Iterable[str]:
+        for tp, writer in sorted(self._writers.items()):
+            if writer.state != "running":
+                why = f": {writer.error}" if writer.error else ""
+                yield f"{tp.topic}/{tp.partition} is {writer.state}{why}"
+
+    def _deliver(self, topic: str, partition: int, chunk: Any) -> None:
+        writer = self._writers.get(TP(topic, partition))
+        if writer is not None:
+            writer.put(chunk)
+
+    def _on_assigned(self, tps: set[TP]) -> None:
+        for tp in sorted(set(self._writers) - tps):
+            task = asyncio.create_task(self._writers.pop(tp).stop())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        for tp in sorted(tps):
+            if tp in self._writers:
+                self._writers[tp].reassigned()
+            else:
+                self._writers[tp] = OriginWriter(self._host, self._short[tp.topic], tp)
+        self._assigned = True
+
+    def _nudge(self) -> None:
+        for writer in self._writers.values():
+            if writer.state == "red":
+                writer.nudge()

@@ -1,0 +1,361 @@
+"""PartitionStore: one partition's folds, their state, and the transaction that moves both.
+
+The steps of a chunk, in order (DESIGN.md section 2, rule 4):
+
+ 1. accept   a chunk only if it begins at or before the stored offset + 1, else seek there
+ 2. fold     record by record: origin fence, dedupe, fold; at most 50 ms of it
+ 3. begin    a Kafka transaction
+ 4. send     changed rows (each key once) and positions to the changelog; outputs; identities
+ 5. offsets  of the input go into the transaction too
+ 6. await    every send future: aiokafka commits although a batch failed
+ 7. commit
+ 8. write    rows and positions to RocksDB in one batch
+ 9. account  tell waiters and metrics
+
+Whatever goes wrong from 3 to 8 makes the store unusable (StoreLost): nobody aborts and retries on
+the same producer; the next take-over asks the changelog whether the chunk counted.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from rocksdict import Rdict, WriteBatch
+
+from streams.core.errors import PartitionRed, StoreLost
+from streams.core.fold import Entry, Output, View
+from streams.core.ids import event_hash, partition_of
+from streams.core.log import Config, Refusal, Tick
+from streams.core.time import HOUR
+from streams.runtime import metrics, positions
+from streams.runtime.chunks import Chunk
+from streams.runtime.dedupe import Dedupe, rekey
+from streams.runtime.failpoints import reach
+from streams.runtime.view import BufferedView, DatabaseReader, write
+
+log = logging.getLogger(__name__)
+
+FOLD_SECONDS = 0.05
+CLOCK_EVERY = 64
+CLOSE_SECONDS = 5.0
+_UNIDENTIFIED = (Tick, Config, Refusal)
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What a store folds, and between which topics (full names)."""
+
+    topic: str
+    changelog: str
+    dedupe: str | None
+    """None: the job's records carry no identities."""
+    group: str
+    decode: Callable[[bytes | None], Any]
+    fold: Callable[[View, Entry], Sequence[Output]]
+    output: Callable[[str], str]
+    """Full name of an output topic."""
+    partitions: int
+
+    def transactional_id(self, partition: int) -> str:
+        """Transactional id; the topic is in it, so that two topics never fence each other."""
+        return f"{self.group}-{self.topic}-{partition}"
+
+
+class PartitionStore:
+    """State of one partition, open and owned. Made by a take-over, used until it is lost.
+
+    Parameters
+    ----------
+    producer : AIOKafkaProducer
+        Started with the job's transactional id: every earlier owner is fenced.
+    source : positions.Source
+        Where the database stands.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        partition: int,
+        db: Rdict,
+        producer: AIOKafkaProducer,
+        source: positions.Source,
+        fences: positions.Fences,
+        config: Config,
+    ) -> None:
+        self.job = job
+        self.partition = partition
+        self.db = db
+        self.source = source
+        self.config = config
+        self.reader = DatabaseReader(db)
+        self.changelog_offset = positions.read_number(db, positions.CHANGELOG_KEY) or 0
+        self._producer = producer
+        self._fences = fences
+        self._view = BufferedView(db)
+        self._dedupe = Dedupe(db, config.dedupe_hours * HOUR)
+        self._folded = asyncio.Condition()
+        # Facts of the chunk being folded, all reset with it.
+        self._outputs: list[tuple[Output, str]] = []
+        self._next_config: Config | None = None
+
+    @property
+    def offset(self) -> int:
+        """Last folded offset of the input."""
+        return self.source.offset
+
+    @property
+    def log_time(self) -> int:
+        """Log time of the partition, microseconds."""
+        return self.source.log_time
+
+    # -- what readers ask -------------------------------------------------------------------
+
+    async def wait_folded(self, next_offset: int, timeout: float) -> bool:
+        """Wait until everything below ``next_offset`` is folded and committed."""
+        try:
+            async with asyncio.timeout(timeout), self._folded:
+                await self._folded.wait_for(lambda: self.source.offset + 1 >= next_offset)
+        except TimeoutError:
+            return False
+        return True
+
+    # -- folding ----------------------------------------------------------------------------
+
+    async def apply(self, chunk: Chunk) -> None:
+        """Fold a chunk that was accepted, in one or more transactions.
+
+        Raises
+        ------
+        StoreLost
+            From the transaction on something failed.
+        ProducerFenced
+            Another owner took over, or a transaction timed out.
+        PartitionRed
+            A record can't be folded; the message names it.
+        """
+        raw = [r for r in chunk.records if r.offset > self.source.offset]
+        decoded, unreadable = self._decode(raw)
+        work = _Work(raw, decoded, self._identify(decoded) if self.job.dedupe else None)
+        while work.at < len(decoded):
+            await self._apply_some(work)
+        if unreadable is not None:
+            raise unreadable
+
+    def _decode(self, raw: list[Any]) -> tuple[list[Any], PartitionRed | None]:
+        """Decode up to the first record that can't be."""
+        decode = self.job.decode
+        decoded: list[Any] = []
+        try:
+            for record in raw:
+                decoded.append(decode(record.value))
+        except PartitionRed as error:
+            return decoded, PartitionRed(f"{self._where(raw[len(decoded)])}: {error}")
+        return decoded, None
+
+    def _identify(self, decoded: list[Any]) -> list[bytes | None]:
+        identities = [
+            None
+            if type(record.body) in _UNIDENTIFIED
+            else event_hash(record.tenant, record.source, record.id)
+            for record in decoded
+        ]
+        self._dedupe.load([i for i in identities if i is not None], self.source.log_time)
+        return identities
+
+    async def _apply_some(self, work: "_Work") -> None:
+        start, began = work.at, time.perf_counter()
+        source = self._fold(work, began + FOLD_SECONDS)
+        reach("fold.folded")
+        folded = time.perf_counter()
+        try:
+            await self._commit(source)
+        except ProducerFenced:
+            raise
+        except Exception as error:
+            raise StoreLost(f"{type(error).__name__}: {error}") from error
+        done = time.perf_counter()
+        metrics.FOLD_SECONDS.observe(folded - began)
+        metrics.TRANSACTION_SECONDS.observe(done - folded)
+        metrics.CHUNK_SECONDS.observe(done - began)
+        metrics.EVENTS.labels(self.job.topic, "folded").inc(work.at - start)
+        async with self._folded:
+            self._folded.notify_all()
+
+    def _fold(self, work: "_Work", until: float) -> positions.Source:
+        """Step 2: fold from ``work.at`` on; returns the source position after it."""
+        view, fences, fold, partition = self._view, self._fences, self.job.fold, self.partition
+        raw, decoded, identities = work.raw, work.decoded, work.identities
+        log_time, outputs = self.source.log_time, self._outputs
+        for at in range(work.at, len(decoded)):
+            record, offset, timestamp = decoded[at], raw[at].offset, raw[at].timestamp * 1000
+            if timestamp > log_time:
+                log_time = timestamp
+            origin = record.origin
+            if origin is not None and not fences.passes(origin):
+                metrics.SKIPPED.labels("origin").inc()
+                continue
+            if (
+                identities is not None
+                and (identity := identities[at]) is not None
+                and not self._dedupe.first(identity, log_time)
+            ):
+                metrics.SKIPPED.labels("duplicate").inc()
+                continue
+            try:
+                made = fold(view, Entry(record, partition, offset, timestamp, log_time))
+            except Exception as error:
+                raise PartitionRed(
+                    f"{self._where(raw[at])} can't be folded: {type(error).__name__}: {error}"
+                ) from error
+            if made:
+                cause = str(origin) if origin is not None else self._where(raw[at])
+                outputs.extend((output, cause) for output in made)
+            if type(record.body) is Config:
+                # Later records live under the new settings: this transaction ends here.
+                self._next_config = record.body
+                break
+            if not at % CLOCK_EVERY and time.perf_counter() > until:
+                break
+        work.at = at + 1
+        last = raw[at]
+        return positions.Source(
+            self.source.incarnation, last.offset, positions.fingerprint(last), log_time
+        )
+
+    def _where(self, record: Any) -> str:
+        return f"{record.topic}/{record.partition}/{record.offset}"
+
+    # -- the transaction ----------------------------------------------------------------------
+
+    async def _commit(self, source: positions.Source) -> None:
+        """Steps 3 to 9."""
+        job, producer = self.job, self._producer
+        rows = self._view.encoded()
+        rows += self._fences.rows()
+        rows.append((positions.SOURCE_KEY, positions.encode(source)))
+        if self._next_config is not None:
+            rows.append((positions.CONFIG_KEY, positions.encode(self._next_config)))
+        await producer.begin_transaction()
+        reach("fold.begun")
+        changes = await self._send_rows(rows)
+        reach("fold.rows_sent")
+        outputs = [await self._send_output(*output) for output in self._outputs]
+        identities = await self._send_identities()
+        reach("fold.outputs_sent")
+        await producer.send_offsets_to_transaction(
+            {TopicPartition(job.topic, self.partition): OffsetAndMetadata(source.offset + 1, "")},
+            job.group,
+        )
+        reach("fold.offsets_sent")
+        acks = await asyncio.gather(*changes, *outputs, *identities)
+        reach("fold.acknowledged")
+        await producer.commit_transaction()
+        reach("fold.committed")
+        self._write(rows, acks[len(changes) - 1], acks[-1] if identities else None, source)
+        reach("fold.written")
+        metrics.count_outputs(output for output, _ in self._outputs)
+        self._outputs.clear()
+        self.source = source
+
+    async def _send_rows(self, rows: list[tuple[bytes, bytes | None]]) -> list[Any]:
+        """Send rows as ready batches: a fifth of the cost of one send a row."""
+        producer, topic, partition = self._producer, self.job.changelog, self.partition
+        futures = []
+        batch = producer.create_batch()
+        for key, value in rows:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                futures.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    raise StoreLost(f"a row of {len(value or b'')} bytes fits no batch")
+        futures.append(await producer.send_batch(batch, topic, partition=partition))
+        return futures
+
+    async def _send_output(self, output: Output, cause: str) -> Any:
+        topic = self.job.output(output.topic)
+        partition = partition_of(output.tenant, self.job.partitions)
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", output.id.encode()),
+            ("ce_source", f"/agent-streams/{topic}/{partition}".encode()),
+            ("ce_type", output.type.encode()),
+            ("ce_subject", output.subject.encode()),
+            ("ce_tenant", output.tenant.encode()),
+            ("content-type", b"application/json"),
+            ("origin", cause.encode()),
+        ]
+        return await self._producer.send(
+            topic, output.data, output.tenant.encode(), partition, headers=headers
+        )
+
+    async def _send_identities(self) -> list[Any]:
+        packed = self._dedupe.packed() if self.job.dedupe else None
+        if packed is None:
+            return []
+        return [await self._producer.send(self.job.dedupe, packed, partition=self.partition)]
+
+    def _write(
+        self,
+        rows: list[tuple[bytes, bytes | None]],
+        changelog_ack: Any,
+        dedupe_ack: Any | None,
+        source: positions.Source,
+    ) -> None:
+        """Step 8. No fsync: what a crash of the machine loses is in the changelog."""
+        batch = WriteBatch(raw_mode=True)
+        write(batch, rows)
+        self.changelog_offset = changelog_ack.offset + 1
+        batch.put(positions.CHANGELOG_KEY, positions.number(self.changelog_offset))
+        if dedupe_ack is not None:
+            self._dedupe.write(batch, source.log_time)
+            batch.put(positions.DEDUPE_POSITION_KEY, positions.number(dedupe_ack.offset + 1))
+        self.db.write(batch)
+        self._view.committed()
+        self._fences.dirty.clear()
+        self._dedupe.committed()
+        if self._next_config is not None:
+            self._adopt_config(self._next_config)
+
+    def _adopt_config(self, config: Config) -> None:
+        window = config.dedupe_hours * HOUR
+        if window != self._dedupe.window:
+            rekey(self.db, self._dedupe.window, window)
+            self._dedupe.window = window
+        self.config, self._next_config = config, None
+
+    async def announce(self, topic: str, key: bytes, value: bytes) -> None:
+        """Say in a first transaction who owns this partition now."""
+        await self._producer.begin_transaction()
+        ack = await self._producer.send(topic, value, key, 0)
+        await ack
+        await self._producer.commit_transaction()
+
+    async def close(self) -> None:
+        """Close producer and database, whatever state they are in."""
+        try:
+            await asyncio.wait_for(self._producer.stop(), CLOSE_SECONDS)
+        except Exception as error:
+            log.warning(
+                "closing the producer of %s: %r", self.job.transactional_id(self.partition), error
+            )
+        finally:
+            self.db.close()
+
+
+class _Work:
+    """A chunk being folded: ``at`` is the next record to do."""
+
+    __slots__ = ("at", "decoded", "identities", "raw")
+
+    def __init__(
+        self, raw: list[Any], decoded: list[Any], identities: list[bytes | None] | None
+    ) -> None:
+        self.raw = raw
+        self.decoded = decoded
+        self.identities = identities
+        self.at = 0

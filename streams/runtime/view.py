@@ -1,0 +1,152 @@
+"""Typed rows over RocksDB: a plain reader for queries, a buffered view for folds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+
+from streams.core.rows import Row, decode_row, encode_row
+
+R = TypeVar("R", bound=Row)
+
+BLOCK_CACHE_BYTES = 8 << 20
+WRITE_BUFFER_BYTES = 8 << 20
+MAX_CLEAN_ROWS = 20_000
+"""Rows kept decoded between chunks; a bound on memory, never on meaning."""
+
+
+def open_database(path: Path) -> Rdict:
+    """Open (or make) a partition's database with bounded memory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(3)
+    options.set_keep_log_file_num(2)
+    table = BlockBasedOptions()
+    table.set_block_cache(Cache(BLOCK_CACHE_BYTES))
+    table.set_bloom_filter(10, False)
+    options.set_block_based_table_factory(table)
+    return Rdict(str(path), options=options)
+
+
+def after(prefix: bytes) -> bytes | None:
+    """Return the smallest key above all keys with this prefix.
+
+    Examples
+    --------
+    >>> after(b"a/"), after(b"a\\xff")
+    (b'a0', b'b')
+    """
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes((stripped[-1] + 1,)) if stripped else None
+
+
+class DatabaseReader:
+    """Committed rows; what the query side reads."""
+
+    def __init__(self, db: Rdict) -> None:
+        self.db = db
+
+    def get(self, kind: type[R], key: bytes) -> R | None:
+        value = self.db.get(key)
+        return None if value is None else decode_row(kind, value)
+
+    def scan(
+        self, kind: type[R], prefix: bytes, *, reverse: bool = False, start: bytes | None = None
+    ) -> Iterator[tuple[bytes, R]]:
+        for key, value in scan_raw(self.db, prefix, reverse=reverse, start=start):
+            yield key, decode_row(kind, value)
+
+
+def scan_raw(
+    db: Rdict, prefix: bytes, *, reverse: bool = False, start: bytes | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield committed (key, value) pairs under a prefix, in (reverse) key order."""
+    it = db.iter()
+    if not reverse:
+        it.seek(prefix if start is None else start)
+    elif start is not None:
+        it.seek_for_prev(start)
+    elif (end := after(prefix)) is None:
+        it.seek_to_last()
+    else:
+        it.seek_for_prev(end)
+        if it.valid() and it.key() == end:
+            it.prev()
+    step = it.prev if reverse else it.next
+    while it.valid():
+        key = it.key()
+        if not key.startswith(prefix):
+            return
+        yield key, it.value()
+        step()
+
+
+class BufferedView:
+    """Rows as a fold sees them: its own changes over what is committed.
+
+    A fold's changes lie in ``dirty`` until the transaction that carries them has committed.
+    """
+
+    def __init__(self, db: Rdict) -> None:
+        self._committed = DatabaseReader(db)
+        self._rows: dict[bytes, Row | None] = {}
+        self.dirty: dict[bytes, Row | None] = {}
+
+    def get(self, kind: type[R], key: bytes) -> R | None:
+        try:
+            return self._rows[key]  # type: ignore[return-value]
+        except KeyError:
+            row = self._rows[key] = self._committed.get(kind, key)
+            return row
+
+    def put(self, key: bytes, row: Row) -> None:
+        self._rows[key] = self.dirty[key] = row
+
+    def delete(self, key: bytes) -> None:
+        self._rows[key] = self.dirty[key] = None
+
+    def scan(
+        self, kind: type[R], prefix: bytes, *, reverse: bool = False, start: bytes | None = None
+    ) -> Iterator[tuple[bytes, R]]:
+        mine = {
+            key: row
+            for key, row in self.dirty.items()
+            if key.startswith(prefix)
+            and (start is None or (key <= start if reverse else key >= start))
+        }
+        changed = iter(sorted(mine, reverse=reverse))
+        pending = next(changed, None)
+        for key, row in self._committed.scan(kind, prefix, reverse=reverse, start=start):
+            while pending is not None and (pending > key if reverse else pending < key):
+                if (own := mine[pending]) is not None:
+                    yield pending, own  # type: ignore[misc]
+                pending = next(changed, None)
+            if pending == key:
+                continue
+            yield key, row
+        while pending is not None:
+            if (own := mine[pending]) is not None:
+                yield pending, own  # type: ignore[misc]
+            pending = next(changed, None)
+
+    def encoded(self) -> list[tuple[bytes, bytes | None]]:
+        """Return the changes as bytes, each key once; None removes."""
+        return [(key, None if row is None else encode_row(row)) for key, row in self.dirty.items()]
+
+    def committed(self) -> None:
+        """Forget that rows are dirty: they are committed and in the database now."""
+        self.dirty.clear()
+        if len(self._rows) > MAX_CLEAN_ROWS:
+            self._rows.clear()
+
+
+def write(batch: WriteBatch, rows: list[tuple[bytes, bytes | None]]) -> None:
+    """Add rows to a write batch; None removes."""
+    for key, value in rows:
+        if value is None:
+            batch.delete(key)
+        else:
+            batch.put(key, value)

@@ -1,0 +1,157 @@
+"""One worker process: the Faust app of its role, its owners or writers, and the API."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from aiokafka.errors import KafkaError
+
+from streams.core.errors import Failed, Misuse
+from streams.runtime import failpoints
+from streams.runtime.app import App, quiet_libraries
+from streams.runtime.clients import ApiProducer
+from streams.runtime.cluster import KafkaCluster
+from streams.runtime.http import listen, serving, url_of
+from streams.runtime.owner import PartitionOwner
+from streams.runtime.ownership import Ownership
+from streams.runtime.roles import AdmitRole, FoldRole
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EXIT_GAVE_UP = 3
+STOP_S = 12.0
+
+
+class Role(Protocol):
+    """What differs between an admit and a fold worker."""
+
+    app: App
+    owners: dict[int, PartitionOwner]
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    def ready(self) -> str | None: ...
+
+
+def run(role: str, settings: Settings, *, announce: Callable[[dict[str, Any]], None]) -> int:
+    """Run one role until SIGTERM or SIGINT; returns the exit code.
+
+    Raises
+    ------
+    Misuse
+        The worker's folder is in use, or the address can't be listened on.
+    Failed
+        Kafka can't be reached.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format=f"%(asctime)s %(levelname)s {settings.worker} {role} %(name)s: %(message)s",
+    )
+    quiet_libraries()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        failpoints.arm(settings.failpoint)
+    except ValueError as error:
+        raise Misuse(str(error)) from None
+    folder = Path(settings.data) / settings.worker
+    with _locked(folder / f"{role}.lock"):
+        return asyncio.run(_Worker(role, settings, folder, announce).run())
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Any:
+    """Keep a second process of the same name off this folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        _lock(handle, path.parent)
+        yield
+
+
+def _lock(handle: IO[str], folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Misuse(f"{folder} is in use by another worker of this name") from None
+
+
+class _Worker:
+    def __init__(
+        self,
+        role: str,
+        settings: Settings,
+        folder: Path,
+        announce: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._name = role
+        self._settings = settings
+        self._folder = folder
+        self._announce = announce
+        self._stop = asyncio.Event()
+        self._exit = 0
+
+    def _give_up(self, why: str) -> None:
+        log.error("giving up: %s", why)
+        self._exit = EXIT_GAVE_UP
+        self._stop.set()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        listening = listen(self._settings.bind)
+        url = url_of(listening)
+        ownership = Ownership(self._settings)
+        producer = ApiProducer(self._settings.kafka)
+        try:
+            await producer.start()
+            await ownership.start()
+        except KafkaError as error:
+            await producer.stop()
+            raise Failed(f"no Kafka broker answers at {self._settings.kafka}: {error}") from None
+        role: Role = (AdmitRole if self._name == "admit" else FoldRole)(
+            self._settings, self._folder, url, ownership, self._give_up
+        )
+        cluster = KafkaCluster(self._settings, ownership, role.owners, role.ready)
+        await cluster.start()
+        watch = None
+        try:
+            async with serving(listening, self._settings, cluster, producer):
+                self._announce({"role": self._name, "pid": os.getpid(), "api": url})
+                await role.start()
+                await role.app.start()
+                watch = asyncio.create_task(self._watch(role.app), name="watch")
+                await self._stop.wait()
+                await self._shut_down(role)
+        finally:
+            if watch is not None:
+                watch.cancel()
+            for client in (cluster, producer, ownership):
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(client.stop(), 2.0)
+        return self._exit
+
+    async def _watch(self, app: App) -> None:
+        """End the process when Faust's app has ended by itself: it may do so with exit code 0."""
+        await app.wait_until_stopped()
+        if not self._stop.is_set():
+            self._give_up(f"the stream app ended: {app.crash_reason!r}")
+
+    async def _shut_down(self, role: Role) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await role.stop()
+                await role.app.stop()
+        except TimeoutError:
+            log.warning("not everything stopped within %.0f s", STOP_S)
+        log.info("stopped in %.1f s", time.monotonic() - began)
