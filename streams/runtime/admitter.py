@@ -122,6 +122,7 @@ class OriginWriter:
         self._reopen = False
         self._nudge = asyncio.Event()
         self._next = 0
+        self._failures = 0
         self._incarnation = 0
         self._task = asyncio.create_task(self._run(), name=f"admit-{tp.topic}-{tp.partition}")
 
@@ -152,12 +153,10 @@ class OriginWriter:
             await asyncio.wait_for(self._task, STOP_S)
 
     async def _run(self) -> None:
-        failures = 0
         while not self._stopping:
             self._nudge.clear()
             try:
                 await self._open()
-                failures = 0
                 await self._admit()
             except PartitionRed as error:
                 self.state, self.error = "red", str(error)
@@ -168,14 +167,14 @@ class OriginWriter:
                 log.info("%s is not assigned here any more", self.tp)
                 await self._nudge.wait()
             except Exception as error:
-                failures += 1
-                log.warning("%s: admit failed (%d): %r", self.tp, failures, error)
-                if failures >= RETRIES:
-                    self.host.give_up(f"{self.tp}: admit failed {failures} times: {error!r}")
+                self._failures += 1
+                log.warning("%s: admit failed (%d): %r", self.tp, self._failures, error)
+                if self._failures >= RETRIES:
+                    self.host.give_up(f"{self.tp}: admit failed {RETRIES} times: {error!r}")
                     return
                 self.state = "opening"
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._nudge.wait(), RETRY_S * failures)
+                    await asyncio.wait_for(self._nudge.wait(), RETRY_S * self._failures)
 
     async def _open(self) -> None:
         """Find the committed offset, check that the topic still is the same, seek there."""
@@ -313,6 +312,7 @@ class OriginWriter:
             {self.tp: (last.offset + 1, msgspec.json.encode(known).decode())}
         )
         self._next = last.offset + 1
+        self._failures = 0
 
 
 async def _all(*sends: Any) -> None:

@@ -20,7 +20,9 @@ BUFFERED_CHUNKS = 16
 
 def quiet_libraries() -> None:
     """Faust, mode and aiokafka log at DEBUG by default, which costs half the throughput."""
-    for name in ("faust", "mode", "aiokafka", "asyncio"):
+    # mode logs a subclass's life under the subclass's own module.
+    mine = ("streams.runtime.transport", "streams.runtime.app")
+    for name in ("faust", "mode", "aiokafka", "asyncio", *mine):
         logging.getLogger(name).setLevel(logging.WARNING)
     # These report each transaction that is still settling and each rebalance as a warning.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.ERROR)

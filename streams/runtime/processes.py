@@ -2,7 +2,6 @@
 
 import ctypes
 import fcntl
-import ipaddress
 import os
 import random
 import signal
@@ -10,8 +9,6 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-
-from streams.core.errors import Misuse
 
 _PR_SET_PDEATHSIG = 1
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -45,34 +42,6 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
-
-
-def bind_address(text: str) -> tuple[str, int]:
-    """Host and port of a setting like ``127.0.0.1:0``; loopback only, as there are no tokens yet.
-
-    Raises
-    ------
-    Misuse
-        Not host:port, or an address that others could reach.
-
-    Examples
-    --------
-    >>> bind_address("127.0.0.1:8600")
-    ('127.0.0.1', 8600)
-    """
-    host, _, port = text.rpartition(":")
-    name = host.strip("[]")
-    if not name or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise Misuse(f"STREAMS_BIND must be HOST:PORT, not {text!r}")
-    try:
-        loopback = name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise Misuse(
-            f"STREAMS_BIND={text}: without tokens the API listens on loopback only (127.0.0.1:PORT)"
-        )
-    return name, int(port)
 
 
 def lock(path: Path) -> int | None:

@@ -17,6 +17,7 @@ import aiokafka
 import faust
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from yarl import URL
@@ -86,7 +87,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Commit as a member of the group: a member that was put out can't."""
         await self.call_thread(
             self._ensure_consumer().commit,
-            {tp: aiokafka.structs.OffsetAndMetadata(*value) for tp, value in offsets.items()},
+            {driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(*to) for tp, to in offsets.items()},
         )
 
     def verify_event_path(self, now: float, tp: TP) -> None:
