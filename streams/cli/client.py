@@ -38,9 +38,9 @@ kafka_option = click.option("--kafka", metavar="HOST:PORT", help="Address of Kaf
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def settings_for(*, api: str | None = None, kafka: str | None = None) -> Settings:
-    """Settings of a command: its options, then STREAMS_*; warnings go to stderr."""
-    settings, warnings = load(api=api, kafka=kafka)
+def settings_for(**options: str | None) -> Settings:
+    """Settings of a command: its options (None = not given), then STREAMS_*; warnings to stderr."""
+    settings, warnings = load(None, **options)
     for warning in warnings:
         click.echo(f"streams: warning: {warning}", err=True)
     return settings

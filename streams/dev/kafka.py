@@ -81,7 +81,6 @@ class EmbeddedKafka:
     def __init__(self, data: Path, *, port: int | None = None) -> None:
         self.data = Path(data).absolute()
         self.port = port or 0
-        self._wanted = port
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 
@@ -207,11 +206,12 @@ class EmbeddedKafka:
             before = json.loads(kept.read_text())
         except (OSError, ValueError):
             before = {}
-        if self._wanted and not is_free(self._wanted):
-            raise Misuse(f"port {self._wanted} is taken; choose another one for Kafka")
-        self.port = self._wanted or self.port or before.get("broker") or free_port()
-        if not is_free(self.port):
-            self.port = free_port()
+        if self.port and not is_free(
+            self.port
+        ):  # asked for, or clients know it from the last start
+            raise Misuse(f"port {self.port} is taken; choose another one for Kafka")
+        last = before.get("broker")
+        self.port = self.port or (last if last and is_free(last) else free_port())
         controller = before.get("controller") or free_port()
         while controller == self.port or not is_free(controller):
             controller = free_port()

@@ -132,7 +132,7 @@ def test_says_what_its_log_says_when_it_cannot_start(tmp_path: Path) -> None:
     with pytest.raises(Failed) as failed:
         EmbeddedKafka(tmp_path, port=free_port()).start()
     assert "exit code 1" in str(failed.value)
-    assert "node.id" in str(failed.value)  # Kafka's own words
+    assert "node id" in str(failed.value)  # Kafka's own words
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")

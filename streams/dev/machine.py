@@ -1,0 +1,267 @@
+"""Everything on one machine: Kafka, topics, workers and the one API address; what `up` runs.
+
+Started in this order, each kept running, stopped in the reverse order within 15 seconds:
+Kafka (unless one is given) -> topics -> gateway API -> N admit and N fold processes.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from streams.core.errors import Failed, Misuse
+from streams.dev.data_folder import UP_FILE, claim
+from streams.dev.jars import jars
+from streams.dev.kafka import EmbeddedKafka
+from streams.dev.readiness import all_ready
+from streams.runtime import topics
+from streams.runtime.gateway import serve
+from streams.runtime.http import listen
+from streams.runtime.processes import free_port, is_free, write_whole
+from streams.runtime.supervisor import Program, Supervisor
+from streams.settings import Settings
+
+ROLES = ("admit", "fold")
+# Together below the 15 s within which `up` must be gone.
+_WORKERS_STOP_SECONDS = 7.0
+_GATEWAY_STOP_SECONDS = 2.0
+_KAFKA_STOP_SECONDS = 4.0
+
+
+class Machine:
+    """One data folder and all that runs on it.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``kafka`` empty means an embedded one in the data folder.
+    workers : int
+        Number of processes of each role.
+    port : int, optional
+        Of the API; else that of STREAMS_BIND, else the folder's last one, else a free one.
+    progress, warn : callable
+        Take a line for a person: what is being done; what went wrong and is being mended.
+
+    Raises
+    ------
+    Misuse
+        The port is taken, or STREAMS_BIND is not loopback.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        workers: int,
+        port: int | None,
+        progress: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.data = Path(settings.data).absolute()
+        self.settings = msgspec.structs.replace(settings, data=str(self.data))
+        self._wanted_port = _checked_port(f"127.0.0.1:{port}" if port else settings.bind)
+        self._progress = progress
+        self._warn = warn
+        self._names = [f"{role}-{n}" for role in ROLES for n in range(workers)]
+        self._urls: dict[str, str] = {}
+        self._pids: dict[str, int] = {}
+        self._kafka: EmbeddedKafka | None = None
+        self._api = ""
+        self._ready = False
+
+    def document(self) -> dict[str, Any]:
+        """What the ready line and up.json say, now."""
+        return {
+            "ready": True,
+            "kafka": self.settings.kafka,
+            "api": self._api,
+            "data": str(self.data),
+            "workers": [
+                {
+                    "role": name.partition("-")[0],
+                    "pid": self._pids[name],
+                    "api": self._urls[name],
+                    "name": name,
+                }
+                for name in self._names
+            ],
+            "kafka_pid": self._kafka.pid if self._kafka else None,
+            "pid": os.getpid(),
+        }
+
+    async def run(self, on_ready: Callable[[], None]) -> NoReturn:
+        """Start all, say when it serves, keep it running until cancelled.
+
+        Raises
+        ------
+        Misuse
+            The folder is in use or can't be used, a port is taken, a topic is not as it must be.
+        Failed
+            Something did not start.
+        """
+        async with AsyncExitStack() as stack:
+            stack.enter_context(claim(self.data))
+            keep_kafka = await self._start_kafka(stack)
+            self._progress("creating topics")
+            await topics.ensure(self.settings)
+            self._api = await stack.enter_async_context(
+                _bounded(serve(self.settings, self._port()), _GATEWAY_STOP_SECONDS)
+            )
+            self._progress(f"starting {len(self._names)} workers")
+            supervisor = await stack.enter_async_context(self._supervisor())
+            watching = asyncio.gather(keep_kafka, supervisor.failed())
+            stack.callback(watching.cancel)
+            urls = {**self._urls, "the API": self._api}
+            await _first(all_ready(supervisor, urls, self.data / "logs"), watching)
+            self._ready = True
+            self._write()
+            # A clean end leaves no address behind that nobody serves.
+            stack.callback((self.data / UP_FILE).unlink, missing_ok=True)
+            on_ready()
+            await watching
+        raise AssertionError("unreachable: what is watched never ends by itself")
+
+    async def _start_kafka(self, stack: AsyncExitStack) -> "asyncio.Future[None]":
+        """Start the embedded broker if none is given; returns the task that keeps it running."""
+        if self.settings.kafka:
+            return asyncio.get_running_loop().create_future()
+        self._progress("starting Kafka")
+        await _in_background(jars)  # perhaps a download
+        kafka = self._kafka = EmbeddedKafka(self.data / "kafka")
+        stack.callback(lambda: kafka.stop(_KAFKA_STOP_SECONDS))
+        kafka.spawn()
+        await kafka.ready()
+        self.settings = msgspec.structs.replace(self.settings, kafka=kafka.bootstrap)
+        return asyncio.create_task(self._keep_kafka(kafka))
+
+    async def _keep_kafka(self, kafka: EmbeddedKafka) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            if kafka.running():
+                continue
+            self._warn("Kafka ended; starting it again on the same port with the same data")
+            try:
+                kafka.stop()
+                kafka.spawn()
+                await kafka.ready()
+                self._write()
+            except (Failed, Misuse) as error:
+                self._warn(str(error))
+                await asyncio.sleep(2)
+
+    def _port(self) -> int:
+        """The API's port, kept in the folder so that an address stays valid over restarts."""
+        if self._wanted_port:
+            return self._wanted_port
+        kept = self.data / "api.port"
+        with suppress(OSError, ValueError):
+            last = int(kept.read_text())
+            if is_free(last):
+                return last
+        port = free_port()
+        write_whole(kept, str(port))
+        return port
+
+    def _supervisor(self) -> Supervisor:
+        programs = []
+        for name in self._names:
+            bind = f"127.0.0.1:{free_port()}"
+            self._urls[name] = f"http://{bind}"
+            role = name.partition("-")[0]
+            argv = (sys.executable, "-m", "streams", "worker", "--role", role, "--name", name)
+            programs.append(
+                Program(
+                    name=name,
+                    argv=(*argv, "--json"),
+                    env={
+                        "STREAMS_BIND": bind,
+                        "STREAMS_KAFKA": self.settings.kafka,
+                        "STREAMS_DATA": self.settings.data,
+                        "STREAMS_WORKER": name,
+                    },
+                    log=self.data / "logs" / f"{name}.log",
+                )
+            )
+        supervisor = Supervisor(
+            programs,
+            on_change=lambda name: self._changed(supervisor, name),
+            stop_seconds=_WORKERS_STOP_SECONDS,
+        )
+        return supervisor
+
+    def _changed(self, supervisor: Supervisor, name: str) -> None:
+        state = supervisor.states[name]
+        if state.pid is None:
+            if self._ready:
+                self._warn(f"{name} ended (exit code {state.exit_code}); starting it again")
+        elif self._pids.get(name) != state.pid:
+            self._pids[name] = state.pid
+            self._write()
+
+    def _write(self) -> None:
+        if self._ready:
+            text = msgspec.json.encode(self.document()).decode()
+            write_whole(self.data / UP_FILE, text + "\n")
+
+
+def _checked_port(bind: str) -> int:
+    """Port of HOST:PORT (0: any) after a look at whether it can be listened on."""
+    listen(bind).close()
+    return int(bind.rpartition(":")[2])
+
+
+@asynccontextmanager
+async def _bounded(context: AbstractAsyncContextManager[str], seconds: float) -> AsyncIterator[str]:
+    """Leave a context within a time, whatever it does."""
+    value = await context.__aenter__()
+    try:
+        yield value
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await context.__aexit__(None, None, None)
+
+
+async def _first(work: Coroutine[Any, Any, None], watching: "asyncio.Future[Any]") -> None:
+    """Wait for the work, but end at once when what is watched fails."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait((task, watching), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        await task
+    finally:
+        task.cancel()
+
+
+async def _in_background(work: Callable[[], object]) -> None:
+    """Run blocking work in a thread that does not keep the process alive when it is told to end."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error else done.set_result(None)
+
+    def run() -> None:
+        failure: Exception | None = None
+        try:
+            work()
+        except Exception as error:  # handed to the one who waits
+            failure = error
+        with suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            loop.call_soon_threadsafe(settle, failure)
+
+    threading.Thread(target=run, daemon=True).start()
+    await done
