@@ -101,7 +101,12 @@ def list_(tenant: str, api: str | None, as_json: bool) -> None:
     metavar="PERCENT",
     help="Percentage that alerts; give it again for more.  [default: 50, 80, 100]",
 )
-@click.option("--forecast/--no-forecast", default=True, show_default=True)
+@click.option(
+    "--forecast/--no-forecast",
+    default=True,
+    show_default=True,
+    help="Alert when the period is likely to end above the limit.",
+)
 @click.option(
     "--scope",
     "scopes",

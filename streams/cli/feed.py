@@ -1,7 +1,6 @@
 """Events into Kafka, fast and in order: one idempotent producer, batches built by hand."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from types import TracebackType
 
@@ -10,16 +9,12 @@ from aiokafka.errors import KafkaError
 
 from streams import topology
 from streams.cli.lines import Event
+from streams.cli.metadata import partition_counts
 from streams.core.errors import Failed
 from streams.core.ids import partition_of
 from streams.settings import Settings
 
 BATCH_BYTES = 256 * 1024
-
-
-def quiet_client() -> None:
-    """Keep aiokafka's log lines off a command's stderr; what fails is raised and told once."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
 
 
 class Feed:
@@ -61,16 +56,12 @@ class Feed:
         self.marks: dict[tuple[str, int, int], tuple[int, str]] = {}
 
     async def __aenter__(self) -> "Feed":
-        quiet_client()
+        self._partitions = await partition_counts(self._bootstrap)
         try:
             await self._producer.start()
-            cluster = await self._producer.client.fetch_all_metadata()
-        except (KafkaError, OSError, ValueError) as error:
+        except (KafkaError, OSError) as error:
             await self._producer.stop()
             raise Failed(f"can't reach Kafka at {self._bootstrap}: {error}") from None
-        for short in (*topology.INPUTS, topology.TENANT_LOG):
-            name = topology.name(self._settings, short)
-            self._partitions[name] = len(cluster.partitions_for_topic(name) or ())
         self._log_partitions = self._count(topology.TENANT_LOG)
         return self
 
@@ -129,7 +120,7 @@ class Feed:
 
     def _count(self, short: str) -> int:
         name = topology.name(self._settings, short)
-        count = self._partitions[name]
+        count = self._partitions.get(name)
         if not count:
             raise Failed(f"there is no topic {name}; run `streams topics ensure`")
         return count

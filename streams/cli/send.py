@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -212,7 +213,13 @@ def wait_folded(client: Client, marks: Marks) -> None:
     """
     for (topic, partition, _), (offset, tenant) in sorted(marks.items()):
         place = f"{topic}:{partition}:{offset}"
-        try:
-            client.get("v1", "tenants", tenant, "budgets", after=place, wait_ms=WAIT_MS)
-        except ApiError as error:
-            raise Failed(f"sent, but for tenant {tenant} at {place}: {error}") from None
+        end = time.monotonic() + WAIT_MS / 1000
+        while True:
+            try:
+                client.get("v1", "tenants", tenant, "budgets", after=place, wait_ms=WAIT_MS)
+                break
+            except ApiError as error:
+                # 503: the tenant's partition is on its way to another worker.
+                if error.status != 503 or time.monotonic() > end:
+                    raise Failed(f"sent, but for tenant {tenant} at {place}: {error}") from None
+            time.sleep(0.2)

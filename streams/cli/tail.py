@@ -103,9 +103,11 @@ async def records(
     from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - only where used
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
-    from streams.cli.feed import quiet_client  # noqa: PLC0415
+    from streams.cli.metadata import partition_counts  # noqa: PLC0415
 
-    quiet_client()
+    counts = await partition_counts(bootstrap)
+    name = full_name(settings, topic, set(counts))
+    parts = [TopicPartition(name, partition) for partition in range(counts[name])]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
@@ -116,9 +118,6 @@ async def records(
     try:
         try:
             await consumer.start()
-            known = await consumer.topics()
-            name = full_name(settings, topic, known)
-            parts = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name))]
             consumer.assign(parts)
             if start == "earliest":
                 await consumer.seek_to_beginning(*parts)

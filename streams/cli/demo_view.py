@@ -1,0 +1,186 @@
+"""What the demo shows: a live screen on a terminal, plain lines elsewhere."""
+
+import time
+from collections import deque
+from decimal import Decimal
+
+import msgspec
+from rich.bar import Bar
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from streams.cli.demo_system import Worker
+from streams.cli.tables import new_table
+
+_KEPT_ALERTS = 10
+_MARK = {"exceeded": "red", "crossed": "yellow", "recovered": "green"}
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """Data of a record of budget.alerts.v1, as far as it is shown."""
+
+    alert_id: str
+    tenant: str = ""
+    budget_id: str = ""
+    threshold_percent: int | None = None
+    limit_usd: str | None = None
+    spent_usd: str | None = None
+
+
+class Spend(msgspec.Struct):
+    """A budget's figure, as the API last said."""
+
+    tenant: str
+    scope: str
+    limit: Decimal
+    spent: Decimal = Decimal(0)
+
+
+class Scene(msgspec.Struct):
+    """All that is on the screen."""
+
+    begun: float
+    api: str
+    data: str
+    spends: dict[str, Spend] = {}
+    """By budget."""
+    workers: list[Worker] = []
+    alerts: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=_KEPT_ALERTS))
+    alert_ids: list[str] = []
+    first_alert: float | None = None
+    """Seconds from the start of the demo."""
+    sent: int = 0
+    counted: int = 0
+    rate: int = 0
+    notes: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=6))
+
+
+def alert_line(kind: str, alert: Alert) -> str:
+    """One line of an alert."""
+    what = kind.removeprefix("budget.").replace(".", " ")
+    at = f" {alert.threshold_percent}%" if alert.threshold_percent is not None else ""
+    figures = ""
+    if alert.spent_usd is not None and alert.limit_usd is not None:
+        figures = f": {Decimal(alert.spent_usd):.2f} of {Decimal(alert.limit_usd):.2f} USD"
+    return f"{alert.tenant}/{alert.budget_id} {what}{at}{figures}"
+
+
+class View:
+    """Shows a scene; used as a context."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def __enter__(self) -> "View":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def note(self, text: str) -> None:
+        """Tell something that happened."""
+        raise NotImplementedError
+
+    def alert(self, text: str) -> None:
+        """Show an alert that fired."""
+        raise NotImplementedError
+
+    def second(self) -> None:
+        """A second has passed."""
+
+    def elapsed(self) -> float:
+        """Seconds since the demo began."""
+        return time.monotonic() - self.scene.begun
+
+
+class PlainView(View):
+    """A line a second, and one for each event of note."""
+
+    def note(self, text: str) -> None:
+        print(f"[{self.elapsed():5.1f}s] {text}", flush=True)
+
+    def alert(self, text: str) -> None:
+        self.note(f"ALERT {text}")
+
+    def second(self) -> None:
+        scene = self.scene
+        spends = "  ".join(
+            f"{spend.tenant} {spend.spent:.2f}/{spend.limit:.0f} USD"
+            for spend in scene.spends.values()
+            if not spend.scope
+        )
+        self.note(f"{scene.rate:,}/s  sent {scene.sent:,}  counted {scene.counted:,}  {spends}")
+
+
+class LiveView(View):
+    """The screen."""
+
+    def __init__(self, scene: Scene, console: Console) -> None:
+        super().__init__(scene)
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=8, transient=False
+        )
+
+    def __enter__(self) -> "View":
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def note(self, text: str) -> None:
+        self.scene.notes.append(f"[{self.elapsed():5.1f}s] {text}")
+
+    def alert(self, text: str) -> None:
+        return None
+
+    def _render(self) -> RenderableType:
+        scene = self.scene
+        head = Text.assemble(
+            ("Agent Streams", "bold"),
+            f"  {scene.rate:,} events/s  sent {scene.sent:,}  counted {scene.counted:,}",
+        )
+        where = Text(f"API {scene.api}/ (docs)  Ctrl-C ends", style="dim")
+        low = Columns([self._alerts(), self._workers()], padding=(0, 4))
+        notes = Text("\n".join(scene.notes), style="dim")
+        return Group(head, where, self._budgets(), low, notes)
+
+    def _budgets(self) -> Table:
+        table = new_table()
+        table.add_column("tenant")
+        table.add_column("counts")
+        table.add_column("spent USD", justify="right")
+        table.add_column("budget USD", justify="right")
+        table.add_column("", width=30)
+        table.add_column("%", justify="right")
+        for spend in self.scene.spends.values():
+            share = float(spend.spent / spend.limit) if spend.limit else 0.0
+            color = "red" if share > 1 else "yellow" if share >= 0.5 else "green"
+            table.add_row(
+                spend.tenant,
+                spend.scope or "all",
+                f"{spend.spent:,.4f}",
+                f"{spend.limit:,.2f}",
+                Bar(1, 0, min(share, 1.0), width=30, color=color),
+                f"{share:.0%}",
+            )
+        return table
+
+    def _alerts(self) -> Table:
+        table = new_table(f"alerts ({len(self.scene.alert_ids)})")
+        table.add_column("", width=60, no_wrap=True)
+        for text in self.scene.alerts:
+            style = next((color for word, color in _MARK.items() if word in text), "")
+            table.add_row(Text(text, style=style))
+        return table
+
+    def _workers(self) -> Table:
+        table = new_table("workers")
+        table.add_column("role")
+        table.add_column("pid", justify="right")
+        for worker in self.scene.workers:
+            table.add_row(worker.role, str(worker.pid))
+        return table
