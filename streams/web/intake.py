@@ -48,7 +48,7 @@ class _Command(msgspec.Struct):
 
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_many: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+_many = msgspec.json.Decoder(list[msgspec.Raw])
 _command = msgspec.json.Decoder(_Command)
 _scalar = msgspec.json.Decoder(str | int | bool | None)
 _base64 = msgspec.json.Decoder(bytes)
@@ -107,7 +107,8 @@ class Taker(msgspec.Struct, frozen=True):
 
     def _batch(self, body: bytes, traceparent: str | None) -> list[Draft]:
         drafts = []
-        for index, event in enumerate(_decode(_many, body, "an array of CloudEvents")):
+        events: list[msgspec.Raw] = _decode(_many, body, "an array of CloudEvents")
+        for index, event in enumerate(events):
             try:
                 drafts.append(self._structured(bytes(event), STRUCTURED, traceparent))
             except Refused as error:

@@ -59,7 +59,9 @@ class Sums(Struct, frozen=True, kw_only=True):
 class Bucket(Sums, frozen=True, kw_only=True):
     start: Time
     end: Time
-    group: Annotated[str | None, Meta(description="Value of the group_by key, null without one")]
+    group: Annotated[
+        dict[str, str] | None, Meta(description="The group_by key and its value; null without")
+    ]
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -83,10 +85,13 @@ class BudgetConfig(Struct, frozen=True, kw_only=True):
 
 class Budget(Struct, frozen=True, kw_only=True):
     config: BudgetConfig
-    counted_since: Time
+    revision: int
+    counted_since: Annotated[Time | None, Meta(description="Null before the first call")]
     spent_usd: Usd
-    forecast_usd: Usd | None
-    fired: list[Any]
+    forecast_usd: Annotated[Usd | None, Meta(description="Null while there is too little to go by")]
+    fired: Annotated[list[int], Meta(description="Thresholds reached, percent")]
+    exceeded: bool
+    unpriced_calls: int
     period_start: Time
     period_end: Time
 

@@ -13,7 +13,7 @@ from streams.core.errors import ApiError, StoreLost
 from streams.core.ids import partition_of
 from streams.ports import Cluster, LocalPartition
 from streams.settings import Settings
-from streams.usage import read as usage_read
+from streams.usage import read
 
 FORWARDED = "X-Streams-Forwarded"
 """Says that the request has been forwarded once already; twice would be a loop."""
@@ -144,7 +144,7 @@ class Reading:
         return True
 
     def _raise_if_refused(self, local: LocalPartition, tenant: str, place: Position) -> None:
-        code = usage_read.refusal(local.reader, tenant, place.topic, place.partition, place.offset)
+        code = read.refusal(local.reader, tenant, place.topic, place.partition, place.offset)
         if code is not None:
             raise ApiError(409, code, f"the record at {place} was refused: {code}")
 

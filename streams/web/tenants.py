@@ -150,7 +150,9 @@ async def alerts(
     before = from_cursor("alerts", tenant, cursor)
 
     def compute(local: LocalPartition) -> dict[str, Any]:
-        items, end = read.alerts(local.reader, tenant, limit=limit, before=before)
+        items, end = read.alerts(
+            local.reader, tenant, limit=limit, before=before, log_time=local.log_time
+        )
         return _page("alerts", items, end, local)
 
     return await _answer(request, reading, tenant, after, wait_ms, compute)
@@ -194,7 +196,14 @@ def audit_page(
     """Make the answer of ``/audit`` from a partition."""
 
     def compute(local: LocalPartition) -> dict[str, Any]:
-        items, end = read.audit(local.reader, tenant, limit=limit, before=before, cause=cause)
+        items, end = read.audit(
+            local.reader,
+            tenant,
+            limit=limit,
+            before=before,
+            cause=cause,
+            log_time=local.log_time,
+        )
         return _page("audit", items, end, local)
 
     return compute

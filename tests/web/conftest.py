@@ -1,17 +1,15 @@
 """An API over fakes, and two real servers for what goes between processes."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
+import httpx
 import pytest
-from litestar.testing import AsyncTestClient
 
-from streams.settings import Settings
 from streams.web.app import create_app
 
 from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder, FakeProducer
+from .servers import SETTINGS
 
-SETTINGS = Settings(topic_prefix="x-", partitions=PARTITIONS)
 BASE = "http://127.0.0.1"
 
 
@@ -34,10 +32,13 @@ def decoder() -> FakeDecoder:
 @pytest.fixture
 async def api(
     cluster: FakeCluster, producer: FakeProducer, decoder: FakeDecoder
-) -> AsyncIterator[AsyncTestClient[Any]]:
+) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(
         cluster=cluster, producer=producer, check=decoder, settings=SETTINGS, clock=lambda: NOW
     )
-    # The app answers a bug with a problem document; the client must not raise it instead.
-    async with AsyncTestClient(app, base_url=BASE, raise_server_exceptions=False) as client:
+    # In the test's own event loop, so that a test can act while a request waits; the lifespan is
+    # left to the tests with real servers. The app answers a bug with a problem document, so the
+    # client must not raise it.
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         yield client

@@ -132,7 +132,7 @@ class FakeDecoder:
         headers: Sequence[tuple[str, bytes]],
     ) -> None:
         self.seen.append((topic, key, value, dict(headers)))
-        before, mark, after = (value or b"").partition(b"refuse:")
+        _, mark, after = (value or b"").partition(b"refuse:")
         if mark:
             raise Refused(after.partition(b'"')[0].decode(), "as the test wants it")
 

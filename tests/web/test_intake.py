@@ -79,7 +79,9 @@ def test_time_extensions_and_trace_are_carried() -> None:
         "traceparent": "00-a-b-01",
         "datacontenttype": "application/json; charset=utf-8",
     }
-    (draft,) = taker().take_in({"content-type": STRUCTURED, "traceparent": "no"}, body(event)).drafts
+    (draft,) = (
+        taker().take_in({"content-type": STRUCTURED, "traceparent": "no"}, body(event)).drafts
+    )
     assert dict(draft.headers) == HEADERS | {
         "ce_time": b"2025-11-22T10:00:00Z",
         "ce_attempt": b"2",

@@ -1,23 +1,19 @@
 """POST: nothing is produced that the decoder refuses, and the answer says where all of it lies."""
 
-from typing import Any
-
+import httpx
 import pytest
-from litestar.testing import AsyncTestClient
 
 from streams.core.errors import Failed
 from streams.web.intake import BATCH
 
 from .fakes import FakeDecoder, FakeProducer
 
-Api = AsyncTestClient[Any]
+Api = httpx.AsyncClient
 MESSAGES = "/v1/tenants/t1/messages"
 
 
 async def test_a_message_is_produced_and_acknowledged(api: Api, producer: FakeProducer) -> None:
-    answer = await api.post(
-        MESSAGES, json={"content": "hi"}, headers={"Idempotency-Key": "k1"}
-    )
+    answer = await api.post(MESSAGES, json={"content": "hi"}, headers={"Idempotency-Key": "k1"})
     assert answer.status_code == 202
     (sent,) = producer.sent
     assert answer.json() == {
