@@ -75,11 +75,12 @@ class SharedProducer:
     async def discard(self, producer: AIOKafkaProducer) -> None:
         """Stop using a producer; whoever waits for its acks fails and goes back too."""
         async with self._lock:
-            if self._producer is not producer:
+            current = self._producer
+            if current is None or current is not producer:
                 return
             self._producer = None
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(producer.stop(), RETRY_S)
+            await asyncio.wait_for(current.stop(), RETRY_S)
 
     async def stop(self) -> None:
         if self._producer is not None:

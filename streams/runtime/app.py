@@ -1,8 +1,8 @@
 """The Faust app of a worker: groups, assignment, agents; no tables, no web server, no commits."""
 
 import logging
-import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -43,6 +43,7 @@ def make_app(
     group: str,
     role: str,
     topics: Sequence[str],
+    folder: Path,
     deliver: Callable[[str, int, Any], None],
     assigned: Callable[[set[TP]], None],
     revoked: Callable[[set[TP]], None],
@@ -53,6 +54,8 @@ def make_app(
     ----------
     topics : sequence of str
         Full names of the topics to read.
+    folder : Path
+        The worker's folder; Faust makes its (empty) folders there.
     deliver, assigned, revoked : callable
         Called in the event loop; none of them may wait.
     """
@@ -60,7 +63,7 @@ def make_app(
         group,
         broker=f"kafka://{settings.kafka}",
         store="memory://",
-        datadir=tempfile.gettempdir(),
+        datadir=str(folder / f"faust-{role}"),
         web_enabled=False,
         autodiscover=False,
         topic_allow_declare=False,

@@ -15,6 +15,8 @@ from streams.topology import INTERNAL_MAX_BYTES
 
 BATCH_BYTES = 1 << 20
 TRANSACTION_TIMEOUT_MS = 10_000
+RETRY_BACKOFF_MS = 20
+"""Short: a broker that is still settling the transaction before answers with a retriable error."""
 
 
 def transactional_producer(bootstrap: str, transactional_id: str) -> AIOKafkaProducer:
@@ -24,6 +26,7 @@ def transactional_producer(bootstrap: str, transactional_id: str) -> AIOKafkaPro
         transactional_id=transactional_id,
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         request_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
         max_batch_size=BATCH_BYTES,
         max_request_size=INTERNAL_MAX_BYTES,
         linger_ms=0,
@@ -37,6 +40,7 @@ def plain_producer(bootstrap: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
         enable_idempotence=True,
         acks="all",
         request_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
         max_batch_size=BATCH_BYTES,
         max_request_size=INTERNAL_MAX_BYTES,
         linger_ms=linger_ms,
@@ -112,10 +116,21 @@ class ApiProducer:
         await self._producer.stop()
 
     async def produce(self, records: Sequence[Outgoing]) -> list[Produced]:
-        """Send all and wait until all are acknowledged."""
-        futures = [
-            await self._producer.send(r.topic, value=r.value, key=r.key, headers=list(r.headers))
-            for r in records
-        ]
-        acks = await asyncio.gather(*futures)
+        """Send all and wait until all are acknowledged.
+
+        Raises
+        ------
+        Failed
+            Kafka did not acknowledge; what of it was stored is not known.
+        """
+        try:
+            futures = [
+                await self._producer.send(
+                    r.topic, value=r.value, key=r.key, headers=list(r.headers)
+                )
+                for r in records
+            ]
+            acks = await asyncio.gather(*futures)
+        except KafkaError as error:
+            raise Failed(f"Kafka did not acknowledge: {error}") from error
         return [Produced(a.topic, a.partition, a.offset) for a in acks]

@@ -99,6 +99,7 @@ class PartitionStore:
         self._view = BufferedView(db)
         self._dedupe = Dedupe(db, config.dedupe_hours * HOUR)
         self._folded = asyncio.Condition()
+        self._closed = False
         # Facts of the chunk being folded, all reset with it.
         self._outputs: list[tuple[Output, str]] = []
         self._next_config: Config | None = None
@@ -116,12 +117,22 @@ class PartitionStore:
     # -- what readers ask -------------------------------------------------------------------
 
     async def wait_folded(self, next_offset: int, timeout: float) -> bool:
-        """Wait until everything below ``next_offset`` is folded and committed."""
+        """Wait until everything below ``next_offset`` is folded and committed.
+
+        Raises
+        ------
+        StoreLost
+            The store was closed meanwhile.
+        """
         try:
             async with asyncio.timeout(timeout), self._folded:
-                await self._folded.wait_for(lambda: self.source.offset + 1 >= next_offset)
+                await self._folded.wait_for(
+                    lambda: self._closed or self.source.offset + 1 >= next_offset
+                )
         except TimeoutError:
             return False
+        if self._closed:
+            raise StoreLost("the partition is being taken over")
         return True
 
     # -- folding ----------------------------------------------------------------------------
@@ -142,7 +153,10 @@ class PartitionStore:
         decoded, unreadable = self._decode(raw)
         work = _Work(raw, decoded, self._identify(decoded) if self.job.dedupe else None)
         while work.at < len(decoded):
+            window = self._dedupe.window
             await self._apply_some(work)
+            if self._dedupe.window != window and work.identities is not None:
+                work.identities = self._identify(decoded)
         if unreadable is not None:
             raise unreadable
 
@@ -337,6 +351,9 @@ class PartitionStore:
 
     async def close(self) -> None:
         """Close producer and database, whatever state they are in."""
+        self._closed = True
+        async with self._folded:
+            self._folded.notify_all()
         try:
             await asyncio.wait_for(self._producer.stop(), CLOSE_SECONDS)
         except Exception as error:

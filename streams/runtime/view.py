@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, WriteBatch
 
+from streams.core.errors import StoreLost
 from streams.core.rows import Row, decode_row, encode_row
 
 R = TypeVar("R", bound=Row)
@@ -50,7 +51,10 @@ class DatabaseReader:
         self.db = db
 
     def get(self, kind: type[R], key: bytes) -> R | None:
-        value = self.db.get(key)
+        try:
+            value = self.db.get(key)
+        except DbClosedError:
+            raise StoreLost("the partition is being taken over") from None
         return None if value is None else decode_row(kind, value)
 
     def scan(
@@ -64,7 +68,10 @@ def scan_raw(
     db: Rdict, prefix: bytes, *, reverse: bool = False, start: bytes | None = None
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield committed (key, value) pairs under a prefix, in (reverse) key order."""
-    it = db.iter()
+    try:
+        it = db.iter()
+    except DbClosedError:
+        raise StoreLost("the partition is being taken over") from None
     if not reverse:
         it.seek(prefix if start is None else start)
     elif start is not None:
