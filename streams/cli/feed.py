@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from types import TracebackType
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -15,6 +16,15 @@ from streams.core.ids import partition_of
 from streams.settings import Settings
 
 BATCH_BYTES = 256 * 1024
+
+
+class _Batch:
+    """A batch that is being filled, and its last tenant of each partition of the log."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+        self.count = 0
+        self.marks: dict[int, tuple[int, str]] = {}
 
 
 class Feed:
@@ -47,7 +57,7 @@ class Feed:
         self._partitions: dict[str, int] = {}
         self._log_partitions = 0
         self._turn = 0
-        self._open: dict[tuple[str, int], tuple[object, list[Event]]] = {}
+        self._open: dict[tuple[str, int], _Batch] = {}
         self._flying: set[asyncio.Task[None]] = set()
         self._failed: Exception | None = None
         self.sent = 0
@@ -82,12 +92,14 @@ class Feed:
             topic, partition = self._place(event)
             place = (topic, partition)
             while True:
-                batch, members = self._open.get(place) or self._begin(place)
-                taken = batch.append(  # type: ignore[attr-defined]
+                batch = self._open.get(place) or self._begin(place)
+                taken = batch.builder.append(
                     timestamp=None, key=event.key, value=event.value, headers=event.headers
                 )
                 if taken is not None:
-                    members.append(event)
+                    log_partition = partition_of(event.tenant, self._log_partitions)
+                    batch.marks[log_partition] = (batch.count, event.tenant)
+                    batch.count += 1
                     break
                 await self._launch(place)
 
@@ -105,10 +117,9 @@ class Feed:
             await asyncio.wait(self._flying)
         self._check()
 
-    def _begin(self, place: tuple[str, int]) -> tuple[object, list[Event]]:
-        opened: tuple[object, list[Event]] = (self._producer.create_batch(), [])
-        self._open[place] = opened
-        return opened
+    def _begin(self, place: tuple[str, int]) -> _Batch:
+        batch = self._open[place] = _Batch(self._producer.create_batch())
+        return batch
 
     def _place(self, event: Event) -> tuple[str, int]:
         topic = topology.name(self._settings, event.topic)
@@ -128,17 +139,17 @@ class Feed:
     async def _launch(self, place: tuple[str, int]) -> None:
         """Hand a batch to the producer, which keeps one in flight and one queued a partition."""
         self._check()
-        batch, members = self._open.pop(place)
+        batch = self._open.pop(place)
         try:
-            future = await self._producer.send_batch(batch, place[0], partition=place[1])
+            future = await self._producer.send_batch(batch.builder, place[0], partition=place[1])
         except (KafkaError, OSError) as error:
             raise self._refused(place, error) from None
-        task = asyncio.create_task(self._settle(place, members, future))
+        task = asyncio.create_task(self._settle(place, batch, future))
         self._flying.add(task)
         task.add_done_callback(self._flying.discard)
 
     async def _settle(
-        self, place: tuple[str, int], members: list[Event], future: "asyncio.Future[object]"
+        self, place: tuple[str, int], batch: _Batch, future: "asyncio.Future[object]"
     ) -> None:
         try:
             done = await future
@@ -147,15 +158,14 @@ class Feed:
             return
         base: int = done.offset  # type: ignore[attr-defined]
         topic, partition = place
-        self.sent += len(members)
-        self.topics[topic] = self.topics.get(topic, 0) + len(members)
+        self.sent += batch.count
+        self.topics[topic] = self.topics.get(topic, 0) + batch.count
         # A batch that the broker had already (the answer was lost) comes back without its offset.
         if base < 0:
             return
-        self.last[place] = max(self.last.get(place, -1), base + len(members) - 1)
-        for offset, event in enumerate(members, base):
-            log_partition = partition_of(event.tenant, self._log_partitions)
-            self.marks[topic, partition, log_partition] = (offset, event.tenant)
+        self.last[place] = max(self.last.get(place, -1), base + batch.count - 1)
+        for log_partition, (index, tenant) in batch.marks.items():
+            self.marks[topic, partition, log_partition] = (base + index, tenant)
 
     def _check(self) -> None:
         if self._failed is not None:
