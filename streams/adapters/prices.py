@@ -25,8 +25,8 @@ _PROVIDERS = {
     "x_ai": "x-ai",
 }
 _MINUTE = 60_000_000
-# Rates are integers of 1e-12 nano-USD a token; a price that has more digits would not be exact.
-_SCALE = 10**12
+# Rates are integers of 1e-30 nano-USD a token: some prices of the catalogue have 17 digits.
+_SCALE = 10**30
 _PER_MTOK = 1_000 * _SCALE
 """USD a million tokens to scaled nano-USD a token."""
 _PER_KILO = 1_000 * _PER_MTOK

@@ -128,7 +128,7 @@ class AgentMessage(Data, frozen=True, kw_only=True):
     usage: Usage | None = None
     cost_usd: Annotated[
         Usd, Meta(description="The reported cost; wins over a computed one. USD, 0 to 1e9.")
-    ] = msgspec.Raw()
+    ] = msgspec.field(default_factory=msgspec.Raw)
 
     def __post_init__(self) -> None:
         if self.usage is None:

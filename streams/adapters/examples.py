@@ -1,0 +1,156 @@
+"""Examples of the public data, shown in the JSON Schemas; the tests hold them against the code."""
+
+from typing import Any
+
+INPUTS: dict[str, list[dict[str, Any]]] = {
+    "agent.message": [
+        {
+            "usage": {
+                "gen_ai.provider.name": "openai",
+                "gen_ai.request.model": "gpt-4o",
+                "gen_ai.usage.input_tokens": 1200,
+                "gen_ai.usage.output_tokens": 80,
+            }
+        },
+        {
+            "content": "The quality gate failed: 3 of 400 rows had no customer id.",
+            "priority": "HIGH",
+            "agent": "quality-1",
+            "session": "s1",
+            "context_tags": ["argo_workflow"],
+            "ttl_seconds": 86400,
+            "cost_attribution": "project-a",
+            "cluster_state": {"cluster": "eu-1"},
+            "pipeline_context": ["ingest"],
+            "related_memories": ["8f0c1a52-4f0e-5b5c-9a39-0d6c7f1a2b3c"],
+            "subject": "customer-17",
+            "memory_id": "gate-2026-11-22",
+            "metadata": {"rows": 400, "gate": "customer_id"},
+            "usage": {
+                "gen_ai.provider.name": "anthropic",
+                "gen_ai.request.model": "claude-sonnet-4-5",
+                "gen_ai.usage.input_tokens": 1200,
+                "gen_ai.usage.output_tokens": 80,
+                "gen_ai.usage.cache_read.input_tokens": 1000,
+                "gen_ai.usage.cache_creation.input_tokens": 0,
+            },
+            "cost_usd": "0.0123",
+        },
+        {"content": "Retried twice, then it worked.", "cluster_state": "eu-1"},
+    ],
+    "budget.set": [
+        {"budget_id": "team", "limit_usd": "40", "period": "day"},
+        {
+            "budget_id": "gpt-4o-eu",
+            "limit_usd": 250.5,
+            "period": "month",
+            "timezone": "Europe/Berlin",
+            "thresholds": [50, 80, 100],
+            "forecast": True,
+            "scope": {"model": "gpt-4o", "cluster": "eu-1"},
+        },
+    ],
+    "budget.delete": [{"budget_id": "team"}],
+    "tenant.set": [{"timezone": "Asia/Kolkata"}],
+}
+
+_CAUSE = {"source": "/agents/quality-1", "id": "e-17"}
+_AT = "2026-11-22T10:00:00.123456Z"
+_ALERT = {
+    "alert_id": "0f4c7c1e-6d0a-5a44-8c55-1a2b3c4d5e6f",
+    "tenant": "t1",
+    "budget_id": "team",
+    "revision": 1,
+    "period_start": "2026-11-22T00:00:00.000000Z",
+    "period_end": "2026-11-23T00:00:00.000000Z",
+    "timezone": "UTC",
+    "limit_usd": "40",
+    "spent_usd": "40.0038",
+    "forecast_usd": None,
+    "unpriced_calls": 0,
+    "late": False,
+    "cause": _CAUSE,
+    "at": _AT,
+}
+
+
+def _budget_alert(kind: str, severity: str, percent: int | None) -> dict[str, Any]:
+    return {**_ALERT, "type": kind, "severity": severity, "threshold_percent": percent}
+
+
+ALERTS: dict[str, list[dict[str, Any]]] = {
+    "budget.threshold.crossed": [_budget_alert("budget.threshold.crossed", "warning", 80)],
+    "budget.exceeded": [_budget_alert("budget.exceeded", "critical", None)],
+    "budget.recovered": [_budget_alert("budget.recovered", "info", 100)],
+    "usage.unpriced": [
+        {
+            "alert_id": "5b5a7d0e-93a7-5d0f-b5a1-6f5e4d3c2b1a",
+            "type": "usage.unpriced",
+            "tenant": "t1",
+            "provider": "openai",
+            "model": "a-model-that-no-catalogue-knows",
+            "period_start": "2026-11-22T00:00:00.000000Z",
+            "period_end": "2026-11-23T00:00:00.000000Z",
+            "severity": "warning",
+            "cause": _CAUSE,
+            "at": _AT,
+        }
+    ],
+}
+
+
+def _audit(
+    action: str, kind: str, target: str, details: dict[str, Any], error: str | None = None
+) -> dict[str, Any]:
+    return {
+        "action": action,
+        "tenant": "t1",
+        "at": _AT,
+        "actor": "/ops",
+        "target": {"kind": kind, "id": target},
+        "outcome": "rejected" if error else "done",
+        "error": error,
+        "details": details,
+    }
+
+
+AUDITS: dict[str, list[dict[str, Any]]] = {
+    "tenant.set": [
+        _audit("tenant.set", "tenant", "t1", {"timezone": "Asia/Kolkata", "previous": "UTC"})
+    ],
+    "budget.set": [
+        _audit(
+            "budget.set",
+            "budget",
+            "team",
+            {
+                "budget_id": "team",
+                "limit_usd": "40",
+                "period": "day",
+                "timezone": "UTC",
+                "thresholds": [50, 80, 100],
+                "forecast": True,
+                "scope": {},
+                "revision": 1,
+                "counted_since": _AT,
+            },
+        )
+    ],
+    "budget.deleted": [
+        _audit("budget.deleted", "budget", "team", {"budget_id": "team", "revision": 1}),
+        _audit("budget.deleted", "budget", "none", {"budget_id": "none"}, "not_found"),
+    ],
+    "event.late": [
+        _audit(
+            "event.late",
+            "period",
+            "day/2026-11-20T00:00:00.000000Z",
+            {
+                "period": "day",
+                "period_start": "2026-11-20T00:00:00.000000Z",
+                "period_end": "2026-11-21T00:00:00.000000Z",
+                "timezone": "UTC",
+            },
+        )
+    ],
+}

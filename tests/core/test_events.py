@@ -1,0 +1,221 @@
+"""The public data: each limit, held by the decoder and, where it can say it, by the JSON Schema."""
+
+import json
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from streams.adapters.schemas import schemas
+from streams.core import events
+from streams.core.errors import Refused
+
+TOKENS = "gen_ai.usage.input_tokens"
+USAGE = {"gen_ai.request.model": "gpt-4o", TOKENS: 10}
+BASES: dict[str, dict[str, Any]] = {
+    "agent.message": {"content": "x"},
+    "budget.set": {"budget_id": "b", "limit_usd": "1", "period": "day"},
+    "budget.delete": {"budget_id": "b"},
+    "tenant.set": {"timezone": "UTC"},
+}
+VALIDATORS = {
+    name.removesuffix(".v1"): Draft202012Validator(schema) for name, schema in schemas().items()
+}
+
+
+class Case(NamedTuple):
+    """A change of the base; a value of ``...`` leaves the field out."""
+
+    kind: str
+    changes: dict[str, Any]
+    in_schema: bool = True
+    """Whether the JSON Schema can say so too."""
+
+
+def message(**changes: Any) -> Case:
+    return Case("agent.message", changes)
+
+
+def used(in_schema: bool = True, **tokens: Any) -> Case:
+    names = {"read": "cache_read.input_tokens", "written": "cache_creation.input_tokens"}
+    usage = {f"gen_ai.usage.{names.get(k, k)}": v for k, v in tokens.items()}
+    return Case("agent.message", {"usage": usage}, in_schema)
+
+
+def budget(**changes: Any) -> Case:
+    return Case("budget.set", changes)
+
+
+def beyond_schema(case: Case) -> Case:
+    return case._replace(in_schema=False)
+
+
+ACCEPTED = [
+    *(Case(kind, {}) for kind in BASES),
+    *(Case(kind, {"tenant": "t1", "later": {"field": [1]}}) for kind in BASES),
+    *(Case(kind, {"tenant": None}) for kind in BASES),
+    message(content=..., usage=USAGE),
+    message(content="", usage=USAGE),
+    message(content=None, usage=USAGE),
+    message(content="\u0000 is content"),
+    message(usage=None, priority=None, agent=None, metadata=None, cost_usd=None, session=None),
+    *(message(priority=p) for p in ("LOW", "MEDIUM", "HIGH", "CRITICAL")),
+    used(input_tokens=0),
+    used(output_tokens=0),
+    used(input_tokens=2**53, output_tokens=2**53),
+    used(input_tokens=10, read=4, written=6),
+    used(input_tokens=10, read=None),
+    message(usage={}, cost_usd="1"),
+    message(ttl_seconds=1),
+    message(ttl_seconds=31_557_600_000),
+    message(cluster_state={}),
+    message(cluster_state={"cluster": None, "x": 1e300}),
+    message(cluster_state={"cluster": "é" * 256}),
+    message(pipeline_context=[]),
+    message(memory_id="a.B_9:-"),
+    message(memory_id="a" * 200),
+    message(metadata={"a": "x" * 4088}),
+    *(message(cost_usd=c) for c in ("0", "0.0123", 0, 1e-9, 12.5, "1e-9", "1E9", 1_000_000_000)),
+    *(budget(limit_usd=c) for c in (0, "0", "1000000000", 0.1)),
+    *(budget(period=p) for p in ("hour", "day", "week", "month")),
+    *(budget(timezone=z) for z in ("Europe/Berlin", "Asia/Kolkata", "America/Argentina/Ushuaia")),
+    budget(thresholds=[1], forecast=False),
+    budget(thresholds=[1000] * 10),
+    budget(scope={"provider": "", "model": "m", "agent": "a", "job": "ns/n", "cluster": "c"}),
+    budget(budget_id="Team é / 7"),
+]
+
+REFUSED = [
+    message(content=...),
+    message(content=""),
+    message(content=None, usage=None),
+    message(content=5),
+    message(content=["x"]),
+    message(content=..., cost_usd="1"),
+    *(message(priority=p) for p in ("high", "", 2, [])),
+    *(message(**{name: 5}) for name in ("agent", "session", "cost_attribution", "subject")),
+    *(message(**{name: "x" * 257}) for name in ("agent", "session", "cost_attribution")),
+    *(message(**{name: "a\nb"}) for name in ("agent", "session", "cost_attribution", "subject")),
+    message(context_tags="x"),
+    message(context_tags=[1]),
+    message(context_tags=["a\u0000"]),
+    message(context_tags=["x"] * 1001),
+    *(message(ttl_seconds=t) for t in (0, -1, 1.5, "60", True, 31_557_600_001)),
+    message(cluster_state=5),
+    message(cluster_state=["eu-1"]),
+    message(cluster_state={"cluster": 5}),
+    message(cluster_state={"cluster": "x" * 257}),
+    message(cluster_state={"cluster": "a\tb"}),
+    message(pipeline_context=5),
+    message(pipeline_context=[5]),
+    message(pipeline_context="a\u0001"),
+    message(related_memories=["a b"]),
+    message(related_memories="m"),
+    *(message(memory_id=m) for m in ("", "a/b", "é", "a" * 201, 5)),
+    beyond_schema(message(memory_id="a\n")),
+    message(metadata=[]),
+    message(metadata={"a": []}),
+    message(metadata={"a": {"b": 1}}),
+    beyond_schema(message(metadata={"a": "x" * 4089})),
+    message(usage=[]),
+    message(usage="10"),
+    beyond_schema(message(usage={})),
+    beyond_schema(message(usage={"input_tokens": 10})),
+    *(used(input_tokens=n) for n in (-1, 2**53 + 1, 0.5, "10", True, [])),
+    beyond_schema(used(input_tokens=10.0)),
+    used(output_tokens=-1),
+    used(input_tokens=10, read=-1),
+    beyond_schema(used(input_tokens=10, read=6, written=5)),
+    beyond_schema(used(output_tokens=10, read=1)),
+    message(usage=USAGE | {"gen_ai.request.model": 5}),
+    message(usage=USAGE | {"gen_ai.request.model": "m" * 257}),
+    message(usage=USAGE | {"gen_ai.provider.name": "a\u0000b"}),
+    *(message(cost_usd=c) for c in ("", "-1", -1, "1_000", " 1", "0x1", "NaN", "Infinity", True)),
+    *(message(cost_usd=c) for c in ([], {}, "٣", "1,5", ".5", "5.", 1e10, "1" * 21)),
+    *(beyond_schema(message(cost_usd=c)) for c in ("1e10", "1000000000.000000001")),
+    *(budget(**{name: ...}) for name in ("budget_id", "limit_usd", "period")),
+    *(budget(**{name: None}) for name in ("budget_id", "limit_usd", "period", "thresholds")),
+    *(budget(budget_id=b) for b in ("", "x" * 201, 5, "a\rb")),
+    *(budget(limit_usd=c) for c in (-1, "", "x", 1e10)),
+    *(budget(period=p) for p in ("year", "Day", 1)),
+    *(budget(timezone=z) for z in (5, "x" * 65)),
+    *(beyond_schema(budget(timezone=z)) for z in ("", "Mars/Olympus", "utc", "../UTC", "CEST")),
+    *(budget(thresholds=t) for t in ([], [0], [1001], [0.5], ["50"], 50, [1] * 11, [True])),
+    *(budget(forecast=f) for f in (1, "true", None)),
+    *(budget(scope=s) for s in ([], None, {"team": "a"}, {"model": 5}, {"model": None})),
+    budget(scope={"model": "a\u0000"}),
+    *(Case("budget.delete", {"budget_id": b}) for b in (..., "", None, 5, "a\u0000")),
+    *(Case("tenant.set", {"timezone": z}) for z in (..., None, 5)),
+    *(Case("tenant.set", {"timezone": z}, False) for z in ("", "Mars/Olympus")),
+    *(Case(kind, {"tenant": 5}) for kind in BASES),
+]  # fmt: skip
+
+
+def data_of(case: Case) -> dict[str, Any]:
+    return {k: v for k, v in (BASES[case.kind] | case.changes).items() if v is not ...}
+
+
+def name_of(case: Case) -> str:
+    return f"{case.kind} {str(case.changes)[:60]}"
+
+
+@pytest.mark.parametrize("case", ACCEPTED, ids=name_of)
+def test_accepted_by_decoder_and_schema(case: Case) -> None:
+    data = data_of(case)
+    decoded = events.decode(events.INPUT_TYPES[case.kind], json.dumps(data).encode())
+    assert isinstance(decoded, events.INPUT_TYPES[case.kind])
+    VALIDATORS[case.kind].validate(data)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=name_of)
+def test_refused_by_decoder_and_schema(case: Case) -> None:
+    data = data_of(case)
+    refused = events.decode(events.INPUT_TYPES[case.kind], json.dumps(data).encode())
+    assert isinstance(refused, Refused)
+    assert refused.code == "schema"
+    assert VALIDATORS[case.kind].is_valid(data) is not case.in_schema
+
+
+@pytest.mark.parametrize(
+    ("text", "nano"),
+    [
+        ('"40"', 40_000_000_000),
+        ("0.1", 100_000_000),
+        ("0.30000000000000004", 300_000_000),
+        ("1.0000000005", 1_000_000_000),
+        ("1.0000000015", 1_000_000_002),
+        ("1.5e1", 15_000_000_000),
+        ("-0.0", 0),
+        ("1E-400", 0),
+    ],
+)
+def test_amounts_are_read_from_their_digits(text: str, nano: int) -> None:
+    value = b'{"content":"x","cost_usd":%s}' % text.encode()
+    decoded = events.decode(events.AgentMessage, value)
+    assert isinstance(decoded, events.AgentMessage)
+    assert decoded.reported == nano
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b'{"content":5', b'{"content":"\xff"}', b'{"x":' + b"[" * 100_000, b"nul"]
+)
+def test_what_is_not_json(text: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        events.decode(events.AgentMessage, text)
+    assert caught.value.code == "not_json"
+
+
+@pytest.mark.parametrize("depth", [16, 17])
+def test_depth_of_cluster_state(depth: int) -> None:
+    state = '{"a":' * (depth - 1) + "[1]" + "}" * (depth - 1)
+    value = f'{{"content":"x","cluster_state":{state}}}'.encode()
+    decoded = events.decode(events.AgentMessage, value)
+    assert isinstance(decoded, Refused) is (depth > 16)
+
+
+def test_every_limit_is_documented_in_the_schema() -> None:
+    """A field that the code reads is in the schema, and the other way round."""
+    for kind, data in events.INPUT_TYPES.items():
+        fields = {field.encode_name for field in msgspec.structs.fields(data)}
+        assert fields == set(schemas()[f"{kind}.v1"]["properties"])
