@@ -49,7 +49,7 @@ def refusal(reader: Reader, tenant: str, topic: str, partition: int, offset: int
     tenant : str
         Another tenant's refusals are not told.
     topic, partition, offset
-        The input record; ``topic`` without prefix. The newest incarnation is meant.
+        The input record; ``topic`` is the full name. The newest incarnation is meant.
     """
     prefix = _prefix(topic, partition)
     last = next(reader.scan(RefusedRow, prefix, reverse=True), None)

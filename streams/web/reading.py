@@ -144,7 +144,8 @@ class Reading:
         return True
 
     def _raise_if_refused(self, local: LocalPartition, tenant: str, place: Position) -> None:
-        code = read.refusal(local.reader, tenant, place.topic, place.partition, place.offset)
+        topic = topology.name(self.settings, place.topic)
+        code = read.refusal(local.reader, tenant, topic, place.partition, place.offset)
         if code is not None:
             raise ApiError(409, code, f"the record at {place} was refused: {code}")
 

@@ -1,0 +1,73 @@
+"""One running installation for the tests that only use it, one of its own for those that break it."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from streams.settings import Settings
+
+from .system import System, running
+
+PAIRS = 2
+
+
+@pytest.fixture(scope="session")
+async def producer(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    client = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=8 << 20)
+    await client.start()
+    yield client
+    await client.stop()
+
+
+@pytest.fixture(scope="session")
+async def system(
+    kafka: str, producer: AIOKafkaProducer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
+    """Two admit and two fold workers over four partitions; each test takes tenants of its own."""
+    settings = Settings(
+        kafka=kafka,
+        topic_prefix="e2e-",
+        group="e2e-streams",
+        partitions=4,
+        data=str(tmp_path_factory.mktemp("e2e")),
+        tick_seconds=0.2,
+    )
+    async with running(settings, producer, PAIRS) as shared:
+        yield shared
+
+
+Installation = Callable[..., AbstractAsyncContextManager[System]]
+
+
+@pytest.fixture
+def installation(settings: Settings, producer: AIOKafkaProducer) -> Installation:
+    """``async with installation(pairs=1)``: an installation of this test's own."""
+    return partial(running, settings, producer)
+
+
+@pytest.fixture
+def tenant(request: pytest.FixtureRequest) -> str:
+    """Tenant that no other test uses."""
+    return "".join(c if c.isalnum() else "-" for c in request.node.name)[:100]
+
+
+@pytest.fixture(scope="session")
+def azure_trace() -> Path:
+    """The real trace; CI must have it, elsewhere its tests are skipped where it is absent."""
+    return real_input("azure/AzureLLMInferenceTrace_code.csv")
+
+
+def real_input(name: str) -> Path:
+    """A file of ../shared/data: skips without it, which in CI is a failure."""
+    path = Path(__file__).parents[3] / "shared" / "data" / name
+    if not path.exists():
+        reason = f"shared/data/{name} is not here"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
