@@ -17,6 +17,7 @@ from streams.core.errors import Refused
 from streams.core.money import MAX_USD, parse_usd
 from streams.core.time import zone
 
+MAX_NAME = 256
 MAX_METADATA = 4096
 """Bytes of metadata as compact JSON."""
 MAX_DEPTH = 16
@@ -30,7 +31,7 @@ PRIORITIES = {"LOW": 1, "MEDIUM": 2, "HIGH": 3, "CRITICAL": 4}
 _END = r"(?![\s\S])"
 # Checked in `decode`: the patterns would take as long as the rest of the decoding.
 _LABEL = {"pattern": r"^[^\u0000-\u001f]*$"}
-Name = Annotated[str, Meta(max_length=256, extra_json_schema=_LABEL)]
+Name = Annotated[str, Meta(max_length=MAX_NAME, extra_json_schema=_LABEL)]
 """A label that usage may be grouped by: no control characters."""
 Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
 MemoryId = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[A-Za-z0-9._:-]+{_END}")]
@@ -160,7 +161,10 @@ class AgentMessage(Data, frozen=True, kw_only=True):
         """The cluster's name, "" when there is none."""
         state = self.cluster_state
         if isinstance(state, dict):
-            return msgspec.convert(state.get("cluster"), Name | None) or ""
+            name = state.get("cluster")
+            if name is not None and not (isinstance(name, str) and len(name) <= MAX_NAME):
+                raise ValueError(f"cluster_state.cluster is not text of at most {MAX_NAME}")
+            return name or ""
         return state or ""
 
     @property
@@ -251,7 +255,7 @@ def decode(kind: type[Data], data: bytes | msgspec.Raw) -> Data | Refused:
         elif isinstance(decoded, BudgetSet):
             decoded.limit  # noqa: B018
         # A control character gets into a JSON string by an escape alone.
-        if b"\\" in bytes(data) and any(_CONTROL.search(name or "") for name in decoded.names()):
+        if b"\\" in bytes(data) and _CONTROL.search("".join(filter(None, decoded.names()))):
             return Refused("schema", "a label has control characters")
     except msgspec.ValidationError as error:
         # A type error may come before the end of the text was read.

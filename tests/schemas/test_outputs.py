@@ -1,0 +1,72 @@
+"""What admit and the folds really write is what the published schemas say."""
+
+import json
+from typing import Any
+
+import pytest
+from agents.malformed import marks
+from jsonschema import Draft202012Validator, FormatChecker
+from usage.memory_view import MemoryView
+
+from streams.adapters.asyncapi import TYPES, schema_name
+from streams.adapters.prices import CataloguePrices
+from streams.adapters.schemas import schemas
+from streams.agents.admit import Incoming, admit
+from streams.agents.fold import fold
+from streams.core.fold import Entry, Output
+from streams.core.log import Origin
+from streams.core.time import DAY, format_time, parse_time
+from streams.topology import AGENT_MESSAGES, BUDGET_ALERTS, TENANT_AUDIT, TENANT_COMMANDS
+
+NOW = parse_time("2026-11-22T12:00:00Z")
+USAGE = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+CALL = {"usage": USAGE | {"gen_ai.usage.input_tokens": 400_000}}
+MYSTERY = {"usage": {"gen_ai.request.model": "mystery", "gen_ai.usage.input_tokens": 1}}
+BUDGET = {"budget_id": "team", "limit_usd": "1", "period": "day"}
+STORY: list[tuple[str, dict[str, Any], int]] = [
+    ("tenant.set", {"timezone": "Asia/Kolkata"}, NOW),
+    ("budget.set", BUDGET, NOW),
+    ("agent.message", CALL, NOW),
+    ("agent.message", CALL, NOW),
+    ("agent.message", MYSTERY, NOW),
+    ("agent.message", CALL, NOW - 5 * DAY),
+    ("budget.set", BUDGET | {"limit_usd": 100}, NOW),
+    ("budget.delete", {"budget_id": "team"}, NOW),
+    ("budget.delete", {"budget_id": "none"}, NOW),
+]
+
+
+@pytest.fixture(scope="module")
+def outputs() -> list[Output]:
+    book, view, made = CataloguePrices(), MemoryView(), []
+    for offset, (kind, data, time) in enumerate(STORY):
+        topic = AGENT_MESSAGES if kind == "agent.message" else TENANT_COMMANDS
+        headers = marks(
+            ce_type=kind.encode(), ce_id=str(offset).encode(), ce_time=format_time(time).encode()
+        )
+        value = json.dumps(data).encode()
+        record = admit(
+            Incoming(topic, b"t1", value, headers, NOW, NOW, Origin(topic, 0, 0, offset)), book
+        )
+        made += fold(view, Entry(record, 0, offset, NOW + offset, NOW + offset))
+    return made
+
+
+def test_every_published_output_is_written_and_valid(outputs: list[Output]) -> None:
+    written = set()
+    for output in outputs:
+        validator = Draft202012Validator(
+            schemas()[schema_name(output.topic, output.type)], format_checker=FormatChecker()
+        )
+        validator.validate(json.loads(output.data))
+        written.add((output.topic, output.type))
+    assert written == {(t, kind) for t in (BUDGET_ALERTS, TENANT_AUDIT) for kind in TYPES[t]}
+
+
+def test_fields_are_those_of_the_examples(outputs: list[Output]) -> None:
+    for output in outputs:
+        shown = schemas()[schema_name(output.topic, output.type)]["examples"][0]
+        data = json.loads(output.data)
+        assert set(data) == set(shown)
+        if output.topic == TENANT_AUDIT:
+            assert set(data["details"]) <= set(shown["details"])
