@@ -1,12 +1,12 @@
 """The OpenAPI document and a page that shows it without any network (RapiDoc, shipped here)."""
 
 import gzip
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import License, Tag
@@ -14,7 +14,7 @@ from litestar.response import Redirect
 
 from streams import __version__
 from streams.core.errors import ApiError
-from streams.web import problems
+from streams.web import openapi, problems
 
 SCRIPT = "rapidoc-9.3.8.min.js"
 
@@ -109,10 +109,14 @@ def script(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(packed if zipped else plain, media_type="text/javascript", headers=headers)
 
 
+@lru_cache(maxsize=1)
+def _document(app: Litestar) -> bytes:
+    return msgspec.json.encode(openapi.document(app))
+
+
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
 def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
-    body = msgspec.json.encode(request.app.openapi_schema.to_schema())
-    return Response(body, media_type="application/json")
+    return Response(_document(request.app), media_type="application/json")
 
 
 @get("/", include_in_schema=False, sync_to_thread=False)

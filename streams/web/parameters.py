@@ -20,7 +20,7 @@ After = Annotated[
     list[str] | None,
     QueryParameter(
         description="Wait until this record of an input topic is folded: "
-        "<topic>:<partition>:<offset>, as POST answered it",
+        "`<topic>:<partition>:<offset>`, as POST answered it",
     ),
 ]
 WaitMs = Annotated[
@@ -36,7 +36,7 @@ _DESCRIPTIONS = {
     409: "Refused after it was accepted (`code` is the DLQ's), or rejected: resource_error",
     413: "The body is over 1 MiB: too_large",
     422: "Refused by the decoder; `code` is the DLQ's",
-    503: "No worker serves this at the moment: not_ready",
+    503: "Not served at the moment: not_ready",
     504: "Not folded in time: not_reflected",
 }
 

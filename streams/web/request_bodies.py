@@ -8,10 +8,12 @@ from litestar.openapi.spec import (
     OpenAPIMediaType,
     OpenAPIType,
     Operation,
+    Reference,
     RequestBody,
     Schema,
 )
 
+from streams.web import openapi
 from streams.web.intake import BATCH, JSON, STRUCTURED
 
 
@@ -48,8 +50,10 @@ def _cloud_event() -> Schema:
     )
 
 
-def _body(bare: Schema, bare_example: Any, event_type: str, data: dict[str, Any]) -> RequestBody:
-    def media(schema: Schema, example: Any) -> OpenAPIMediaType:
+def _body(
+    bare: Schema | Reference, bare_example: Any, event_type: str, data: dict[str, Any]
+) -> RequestBody:
+    def media(schema: Schema | Reference, example: Any) -> OpenAPIMediaType:
         return OpenAPIMediaType(schema=schema, examples={"example": Example(value=example)})
 
     event = _event(event_type, data)
@@ -68,8 +72,17 @@ def _body(bare: Schema, bare_example: Any, event_type: str, data: dict[str, Any]
     )
 
 
-def _data(title: str, required: list[str] | None = None) -> Schema:
-    return Schema(type=OpenAPIType.OBJECT, title=title, required=required)
+def _data(title: str) -> Schema:
+    return Schema(type=OpenAPIType.OBJECT, title=title)
+
+
+def _command(event_type: str) -> Schema:
+    return Schema(
+        type=OpenAPIType.OBJECT,
+        title=event_type,
+        required=["type", "data"],
+        properties={"type": Schema(const=event_type), "data": openapi.input_schema(event_type)},
+    )
 
 
 _MESSAGE = {
@@ -100,7 +113,9 @@ class Messages(Operation):
     """POST /messages."""
 
     def __post_init__(self) -> None:
-        self.request_body = _body(_data("agent.message"), _MESSAGE, "agent.message", _MESSAGE)
+        self.request_body = _body(
+            openapi.input_schema("agent.message"), _MESSAGE, "agent.message", _MESSAGE
+        )
 
 
 @dataclass
@@ -124,14 +139,6 @@ class Commands(Operation):
     """POST /commands."""
 
     def __post_init__(self) -> None:
-        bare = Schema(
-            type=OpenAPIType.OBJECT,
-            title="Command",
-            required=["type", "data"],
-            properties={
-                "type": _text("budget.set, budget.delete, tenant.set"),
-                "data": Schema(type=OpenAPIType.OBJECT, description="As the type's schema says"),
-            },
-        )
+        bare = Schema(one_of=[_command(event_type) for event_type in openapi.COMMANDS])
         example = {"type": "budget.set", "data": _BUDGET}
         self.request_body = _body(bare, example, "budget.set", _BUDGET)

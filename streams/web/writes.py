@@ -146,7 +146,12 @@ async def context(
     ),
     operation_class=Commands,
     responses=_ACCEPTED
-    | answers(Audit | list[Audit | problems.Problem], "The audit record", 409, 504),
+    | answers(
+        Audit | list[Audit | problems.Problem],
+        "With wait=true: the audit record",
+        409,
+        504,
+    ),
 )
 async def commands(
     request: AnyRequest,

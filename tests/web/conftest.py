@@ -1,44 +1,60 @@
-"""An API over fakes, and two real servers for what goes between processes."""
+"""An API over fakes: one app for all tests, since making one takes long; its fakes begin anew."""
 
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from litestar import Litestar
 
 from streams.web.app import create_app
 
 from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder, FakeProducer
-from .servers import SETTINGS
+from .servers import SETTINGS, client_of
 
-BASE = "http://127.0.0.1"
+
+class Fakes:
+    """What the one app rests on."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster()
+        self.producer = FakeProducer()
+        self.decoder = FakeDecoder()
+        self.app: Litestar = create_app(
+            cluster=self.cluster,
+            producer=self.producer,
+            check=self.decoder,
+            settings=SETTINGS,
+            clock=lambda: NOW,
+        )
+
+
+@pytest.fixture(scope="session")
+def _fakes() -> Fakes:
+    return Fakes()
 
 
 @pytest.fixture
-def cluster() -> FakeCluster:
+def cluster(_fakes: Fakes) -> FakeCluster:
     """All partitions are here."""
-    return FakeCluster(*range(PARTITIONS))
+    _fakes.cluster.__init__(*range(PARTITIONS))  # type: ignore[misc]
+    return _fakes.cluster
 
 
 @pytest.fixture
-def producer() -> FakeProducer:
-    return FakeProducer()
+def producer(_fakes: Fakes) -> FakeProducer:
+    _fakes.producer.__init__()  # type: ignore[misc]
+    return _fakes.producer
 
 
 @pytest.fixture
-def decoder() -> FakeDecoder:
-    return FakeDecoder()
+def decoder(_fakes: Fakes) -> FakeDecoder:
+    _fakes.decoder.__init__()  # type: ignore[misc]
+    return _fakes.decoder
 
 
 @pytest.fixture
 async def api(
-    cluster: FakeCluster, producer: FakeProducer, decoder: FakeDecoder
+    _fakes: Fakes, cluster: FakeCluster, producer: FakeProducer, decoder: FakeDecoder
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(
-        cluster=cluster, producer=producer, check=decoder, settings=SETTINGS, clock=lambda: NOW
-    )
-    # In the test's own event loop, so that a test can act while a request waits; the lifespan is
-    # left to the tests with real servers. The app answers a bug with a problem document, so the
-    # client must not raise it.
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+    async with client_of(_fakes.app) as client:
         yield client

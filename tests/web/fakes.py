@@ -29,7 +29,7 @@ class FakePartition:
     """A local partition; ``folded`` is how far its fold has come."""
 
     def __init__(self, folded: int = 0) -> None:
-        self.reader = Rows()
+        self.reader: Any = Rows()
         self.log_time = NOW
         self.offset = folded - 1
         self.asked: list[int] = []

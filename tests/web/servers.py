@@ -5,7 +5,9 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import httpx
 import uvicorn
+from litestar import Litestar
 
 from streams.settings import Settings
 from streams.web.app import create_app
@@ -31,6 +33,21 @@ async def server(cluster: FakeCluster) -> AsyncIterator[str]:
     finally:
         running.should_exit = True
         await serving
+
+
+def client_of(app: Litestar) -> httpx.AsyncClient:
+    """Client in the test's own event loop, so that a test can act while a request waits.
+
+    The app answers a bug with a problem document; so the client must not raise it. The lifespan is
+    left to the tests with real servers.
+    """
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+
+def client() -> httpx.AsyncClient:
+    """Client without TLS, which takes a quarter of a second to get ready."""
+    return httpx.AsyncClient(verify=False, trust_env=False)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from streams.usage import read
 from streams.web import reading
 
 from .fakes import PARTITIONS, FakeCluster, FakePartition
-from .servers import SETTINGS, free_port, server, until
+from .servers import SETTINGS, client, free_port, server, until
 
 Api = httpx.AsyncClient
 TENANT = "t1"
@@ -105,7 +105,7 @@ async def test_a_refused_record_of_the_tenant_answers_with_its_code(
     cluster.committed[PLACE] = 8
     answer = await api.get(BUDGETS, params={"after": "x-agent.messages.v1:1:7"})
     assert (answer.status_code, answer.json()["code"]) == (409, "bad_time")
-    assert asked == [(TENANT, "agent.messages.v1", 1, 7)]
+    assert asked == [(TENANT, "x-agent.messages.v1", 1, 7)]
 
 
 async def test_nobody_folds_it(
@@ -167,7 +167,11 @@ async def test_a_worker_forwards_to_the_owner(monkeypatch: pytest.MonkeyPatch) -
     owner, other = FakeCluster(HOME), FakeCluster()
     owner.committed[PLACE] = 8
     owner.here[HOME].log_time = 5
-    async with server(owner) as owner_url, server(other) as other_url, httpx.AsyncClient() as http:
+    async with (
+        server(owner) as owner_url,
+        server(other) as other_url,
+        client() as http,
+    ):
         other.announce(owner_url, HOME)
         answer = await http.get(
             other_url + BUDGETS, params={"after": "x-agent.messages.v1:1:7", "limit": "1"}
@@ -186,7 +190,11 @@ async def test_two_workers_that_point_at_each_other_do_not_loop(
 ) -> None:
     monkeypatch.setattr(reading, "MOVING_SECONDS", 0.1)
     one, two = FakeCluster(), FakeCluster()
-    async with server(one) as one_url, server(two) as two_url, httpx.AsyncClient() as http:
+    async with (
+        server(one) as one_url,
+        server(two) as two_url,
+        client() as http,
+    ):
         one.announce(two_url, HOME)
         two.announce(one_url, HOME)
         answer = await http.get(one_url + BUDGETS)
@@ -196,7 +204,11 @@ async def test_two_workers_that_point_at_each_other_do_not_loop(
 async def test_a_read_outlives_the_death_of_the_owner() -> None:
     """The announced owner is gone; the next one is announced while the read waits."""
     heir, asked = FakeCluster(HOME), FakeCluster()
-    async with server(heir) as heir_url, server(asked) as asked_url, httpx.AsyncClient() as http:
+    async with (
+        server(heir) as heir_url,
+        server(asked) as asked_url,
+        client() as http,
+    ):
         asked.announce(f"http://127.0.0.1:{free_port()}", HOME)
         request = asyncio.ensure_future(http.get(asked_url + BUDGETS))
         await asyncio.sleep(0.1)

@@ -1,0 +1,110 @@
+"""One example of each answer, for the OpenAPI document; a test holds them against the types."""
+
+from typing import Any
+
+NOON = "2026-11-22T12:00:00.000000Z"
+MIDNIGHT = "2026-11-22T00:00:00.000000Z"
+NEXT_MIDNIGHT = "2026-11-23T00:00:00.000000Z"
+CAUSE = {"source": "/cars/7", "id": "42"}
+
+ACCEPTED: dict[str, Any] = {
+    "events": [{"id": "42", "topic": "agent.messages.v1", "partition": 3, "offset": 1917}]
+}
+
+_SUMS: dict[str, Any] = {
+    "calls": 12,
+    "input_tokens": 14_400,
+    "output_tokens": 960,
+    "cache_read_tokens": 0,
+    "cache_creation_tokens": 0,
+    "cost_usd": "0.0456",
+    "reported_usd": "0",
+    "computed_usd": "0.0456",
+    "unpriced_calls": 0,
+    "late_events": 0,
+    "runs": 0,
+}
+USAGE: dict[str, Any] = {
+    "tenant": "t1",
+    "timezone": "UTC",
+    "period": "day",
+    "buckets": [
+        {"start": MIDNIGHT, "end": NEXT_MIDNIGHT, "group": {"model": "gpt-4o"}, **_SUMS},
+    ],
+    "total": _SUMS,
+    "as_of": NOON,
+}
+BUDGETS: dict[str, Any] = {
+    "items": [
+        {
+            "config": {
+                "budget_id": "daily",
+                "limit_usd": "40",
+                "period": "day",
+                "timezone": "UTC",
+                "thresholds": [50, 80, 100],
+                "forecast": True,
+                "scope": {},
+            },
+            "revision": 1,
+            "counted_since": MIDNIGHT,
+            "spent_usd": "21.5",
+            "forecast_usd": "43",
+            "fired": [50],
+            "exceeded": False,
+            "unpriced_calls": 0,
+            "period_start": MIDNIGHT,
+            "period_end": NEXT_MIDNIGHT,
+        }
+    ],
+    "next": None,
+    "as_of": NOON,
+}
+ALERTS: dict[str, Any] = {
+    "items": [
+        {
+            "alert_id": "0d1f6c1e-0c62-5d8e-9b0f-0f4a6f3a7d11",
+            "type": "budget.threshold.crossed",
+            "tenant": "t1",
+            "budget_id": "daily",
+            "revision": 1,
+            "period_start": MIDNIGHT,
+            "period_end": NEXT_MIDNIGHT,
+            "timezone": "UTC",
+            "threshold_percent": 50,
+            "limit_usd": "40",
+            "spent_usd": "20.0031",
+            "forecast_usd": None,
+            "unpriced_calls": 0,
+            "late": False,
+            "severity": "info",
+            "cause": CAUSE,
+            "at": NOON,
+        }
+    ],
+    "next": None,
+    "as_of": NOON,
+}
+AUDIT: dict[str, Any] = {
+    "action": "budget.set",
+    "tenant": "t1",
+    "at": NOON,
+    "actor": "/api",
+    "target": {"kind": "budget", "id": "daily"},
+    "outcome": "done",
+    "error": None,
+    "details": {"limit_usd": "40", "period": "day"},
+}
+AUDITS: dict[str, Any] = {"items": [AUDIT], "next": None, "as_of": NOON}
+
+OF_OPERATIONS: dict[str, tuple[str, Any]] = {
+    "messages": ("202", ACCEPTED),
+    "jobs": ("202", ACCEPTED),
+    "context": ("202", ACCEPTED),
+    "commands": ("200", AUDIT),
+    "usage": ("200", USAGE),
+    "budgets": ("200", BUDGETS),
+    "alerts": ("200", ALERTS),
+    "audit": ("200", AUDITS),
+}
+"""Operation id: status and example."""

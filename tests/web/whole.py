@@ -1,0 +1,79 @@
+"""Admit, fold and rows as they are, with nothing but memory between them."""
+
+from collections.abc import Sequence
+
+from usage.memory_view import MemoryView
+
+from streams import topology
+from streams.agents.admit import Incoming, admit, marker
+from streams.agents.fold import fold
+from streams.core.errors import Refused
+from streams.core.fold import Entry
+from streams.core.ids import partition_of
+from streams.core.log import Call, Origin
+from streams.ports import Outgoing, Produced
+from streams.settings import Settings
+
+from .fakes import NOW, FakeCluster, FakePartition, FakeProducer
+
+
+class Book:
+    """A dollar a call of model m; no other model has a price."""
+
+    version = "test"
+
+    def cost(self, call: Call, at: int) -> int | None:
+        return 1_000_000_000 if call.model == "m" else None
+
+
+def incoming(
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes]],
+    origin: Origin | None = None,
+) -> Incoming:
+    return Incoming(topic, key, value, headers, NOW, NOW, origin or Origin(topic, 0, 0, 0))
+
+
+def check(
+    topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+) -> None:
+    """Admit's decoder, as a worker gives it to the API."""
+    admit(incoming(topic, key, value, headers), Book())
+
+
+class WholeProducer(FakeProducer):
+    """What is produced is admitted and folded before it is acknowledged."""
+
+    def __init__(self, cluster: FakeCluster, settings: Settings) -> None:
+        super().__init__()
+        self.cluster = cluster
+        self.settings = settings
+        self.views: dict[int, MemoryView] = {}
+        for number, partition in cluster.here.items():
+            self.views[number] = MemoryView(stored=True)
+            partition.reader = self.views[number]
+
+    async def produce(self, records: Sequence[Outgoing]) -> list[Produced]:
+        placed = await super().produce(records)
+        for record, at in zip(records, placed, strict=True):
+            short = record.topic.removeprefix(self.settings.topic_prefix)
+            self._fold(short, record, at)
+            self.cluster.committed[short, at.partition] = at.offset + 1
+        return placed
+
+    def _fold(self, topic: str, record: Outgoing, at: Produced) -> None:
+        assert topic in topology.INPUTS
+        origin = Origin(record.topic, 0, at.partition, at.offset)
+        read = incoming(topic, record.key, record.value, record.headers, origin)
+        try:
+            admitted = admit(read, Book())
+        except Refused as refused:
+            admitted = marker(read, refused)
+        home = partition_of(admitted.tenant, self.cluster.partitions)
+        partition: FakePartition = self.cluster.here[home]
+        partition.offset += 1
+        entry = Entry(admitted, home, partition.offset, NOW, NOW)
+        fold(self.views[home], entry)
+        self.cluster.log_ends[home] = partition.offset + 1
