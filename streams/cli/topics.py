@@ -1,6 +1,7 @@
 """`streams topics`: create, check, list and adopt the topics."""
 
 import asyncio
+import logging
 
 import click
 import msgspec
@@ -109,4 +110,6 @@ def adopt_(topic: str, kafka: str | None) -> None:
 
 
 def _with_kafka(settings: Settings) -> Settings:
+    # The error that the command ends with says it; the client's own lines would only repeat it.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
     return msgspec.structs.replace(settings, kafka=find_kafka(settings))

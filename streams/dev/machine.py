@@ -1,10 +1,11 @@
 """Everything on one machine: Kafka, topics, workers and the one API address; what `up` runs.
 
 Started in this order, each kept running, stopped in the reverse order within 15 seconds:
-Kafka (unless one is given) -> topics -> gateway API -> N admit and N fold processes.
+Kafka (unless one is given) -> topics -> N admit and N fold processes -> gateway API.
 """
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -26,9 +27,7 @@ from streams.dev.jars import jars
 from streams.dev.kafka import EmbeddedKafka
 from streams.dev.readiness import all_ready
 from streams.runtime import topics
-from streams.runtime.gateway import serve
-from streams.runtime.http import listen
-from streams.runtime.processes import free_port, is_free, write_whole
+from streams.runtime.processes import free_port, is_free, loopback_address, write_whole
 from streams.runtime.supervisor import Program, Supervisor
 from streams.settings import Settings
 
@@ -112,15 +111,21 @@ class Machine:
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(claim(self.data))
-            keep_kafka = await self._start_kafka(stack)
+            _log_to(self.data / "logs" / "up.log")
+            await self._start_kafka(stack)
+            # It takes a second or two, and Kafka is starting meanwhile.
+            from streams.runtime.gateway import serve  # noqa: PLC0415
+
+            if self._kafka is not None:
+                await self._kafka.ready()
             self._progress("creating topics")
             await topics.ensure(self.settings)
+            self._progress(f"starting {len(self._names)} workers")
+            supervisor = await stack.enter_async_context(self._supervisor())
             self._api = await stack.enter_async_context(
                 _bounded(serve(self.settings, self._port()), _GATEWAY_STOP_SECONDS)
             )
-            self._progress(f"starting {len(self._names)} workers")
-            supervisor = await stack.enter_async_context(self._supervisor())
-            watching = asyncio.gather(keep_kafka, supervisor.failed())
+            watching = asyncio.gather(self._keep_kafka(), supervisor.failed())
             stack.callback(watching.cancel)
             urls = {**self._urls, "the API": self._api}
             await _first(all_ready(supervisor, urls, self.data / "logs"), watching)
@@ -132,20 +137,22 @@ class Machine:
             await watching
         raise AssertionError("unreachable: what is watched never ends by itself")
 
-    async def _start_kafka(self, stack: AsyncExitStack) -> "asyncio.Future[None]":
-        """Start the embedded broker if none is given; returns the task that keeps it running."""
+    async def _start_kafka(self, stack: AsyncExitStack) -> None:
+        """Start the embedded broker's process if no broker is given."""
         if self.settings.kafka:
-            return asyncio.get_running_loop().create_future()
+            return
         self._progress("starting Kafka")
         await _in_background(jars)  # perhaps a download
         kafka = self._kafka = EmbeddedKafka(self.data / "kafka")
         stack.callback(lambda: kafka.stop(_KAFKA_STOP_SECONDS))
         kafka.spawn()
-        await kafka.ready()
         self.settings = msgspec.structs.replace(self.settings, kafka=kafka.bootstrap)
-        return asyncio.create_task(self._keep_kafka(kafka))
 
-    async def _keep_kafka(self, kafka: EmbeddedKafka) -> None:
+    async def _keep_kafka(self) -> None:
+        """Start the embedded broker again whenever it ends; never returns."""
+        if (kafka := self._kafka) is None:
+            await asyncio.get_running_loop().create_future()
+            return
         while True:
             await asyncio.sleep(0.2)
             if kafka.running():
@@ -215,10 +222,22 @@ class Machine:
             write_whole(self.data / UP_FILE, text + "\n")
 
 
+def _log_to(path: Path) -> None:
+    """This process's own log, mostly the API's; stderr is for what a person should see."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=path,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
 def _checked_port(bind: str) -> int:
-    """Port of HOST:PORT (0: any) after a look at whether it can be listened on."""
-    listen(bind).close()
-    return int(bind.rpartition(":")[2])
+    """Port of ADDRESS:PORT (0: any), known to be loopback and free."""
+    host, port = loopback_address(bind)
+    if port and not is_free(port, host):
+        raise Misuse(f"port {port} is taken; choose another one with --port")
+    return port
 
 
 @asynccontextmanager

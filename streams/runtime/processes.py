@@ -2,13 +2,17 @@
 
 import ctypes
 import fcntl
+import ipaddress
 import os
 import random
+import re
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from streams.core.errors import Misuse
 
 _PR_SET_PDEATHSIG = 1
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -42,6 +46,32 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
+
+
+def loopback_address(bind: str) -> tuple[str, int]:
+    """Host and port of ``ADDRESS:PORT``, loopback only: the API has no tokens yet.
+
+    Raises
+    ------
+    Misuse
+        Not such a text, or an address that other machines could reach.
+
+    Examples
+    --------
+    >>> loopback_address("127.0.0.1:8600")
+    ('127.0.0.1', 8600)
+    """
+    host, _, port = bind.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or re.fullmatch("[0-9]{1,5}", port) is None or int(port) > 65535:
+        raise Misuse(f"STREAMS_BIND must be ADDRESS:PORT, not {bind!r}")
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise Misuse(f"STREAMS_BIND must be ADDRESS:PORT, not {bind!r}") from None
+    if not loopback:
+        raise Misuse(f"the API has no tokens yet, so it listens on loopback only, not on {host}")
+    return host, int(port)
 
 
 def lock(path: Path) -> int | None:

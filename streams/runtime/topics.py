@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from streams.core.errors import Failed, Misuse
 from streams.settings import Settings
@@ -149,7 +149,9 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     try:
         await admin.start()
         yield admin
-    except (KafkaError, OSError, ValueError, TimeoutError) as error:
+    except (KafkaConnectionError, TimeoutError):
+        raise Failed(f"Kafka at {settings.kafka or '(not set)'} does not answer") from None
+    except (KafkaError, OSError, ValueError) as error:
         what = str(error) or type(error).__name__
         raise Failed(f"Kafka at {settings.kafka or '(not set)'}: {what}") from None
     finally:
