@@ -7,18 +7,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
 
 from streams.cli.budget import Items
 from streams.cli.client import Client, settings_for
 from streams.cli.demo_system import Running, System
-from streams.cli.demo_tally import compare, total, totals
+from streams.cli.demo_tally import judge, total, totals
 from streams.cli.demo_view import Alert, LiveView, PlainView, Scene, Spend, View, alert_line
 from streams.cli.feed import Feed
 from streams.cli.lines import JsonLines
@@ -100,6 +101,8 @@ class Demo:
         self._seed = time.time_ns() // 1_000_000
         self._stop = asyncio.Event()
         self._expected = {tenant: Expected() for tenant in TENANTS}
+        self._calls: dict[str, int] = {}
+        self._calls_before = 0
         self._budget_of = {
             f"demo-{self._seed % 100_000}-{number}": row for number, row in enumerate(SPENT_AFTER)
         }
@@ -110,8 +113,8 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._asked_to_end)
         try:
-            print("starting Kafka, two workers of each kind and the API ...", flush=True)
-            running = await self._or_stop(self._system.start())
+            with _starting():
+                running = await self._or_stop(self._system.start())
             if running is None:
                 return 130
             return await self._show(running)
@@ -134,39 +137,41 @@ class Demo:
         return None
 
     async def _show(self, running: Running) -> int:
-        print(f"API  {running.api}  (docs: {running.api}/)", flush=True)
+        seconds = time.monotonic() - self._begun
+        print(f"serving after {seconds:.1f} s at {running.api} (docs: {running.api}/)", flush=True)
         print(f"from another terminal: STREAMS_DATA={self._system.data} streams usage research")
         settings = settings_for(api=running.api, kafka=running.kafka)
         scene = Scene(self._begun, running.api, str(self._system.data), workers=running.workers)
         live = sys.stdout.isatty()
         with Client(settings) as client:
             before = await asyncio.to_thread(totals, client)
-            await asyncio.to_thread(self._set_budgets, client, scene)
+            self._calls = {tenant: each.calls for tenant, each in before.items()}
+            self._calls_before = sum(self._calls.values())
+            await self._set_budgets(client, scene)
             async with Feed(settings, running.kafka) as feed:
                 with _view(scene, live) as view:
                     await self._run(settings, running, client, feed, view)
             after = await asyncio.to_thread(totals, client)
-        right = compare(self._expected, before, after)
-        once = len(scene.alert_ids) == len(set(scene.alert_ids))
-        told = "each once" if once else "SOME MORE THAN ONCE"
-        first = "none" if scene.first_alert is None else f"after {scene.first_alert:.1f} s"
-        print(f"{len(scene.alert_ids)} alerts, {told}; the first was on screen {first}")
-        print("counted = sent" if right else "counted DIFFERS from sent")
-        return 0 if right and once else 1
+            await asyncio.to_thread(self._read_figures, client, scene)
+        return judge(scene, self._expected, before, after)
 
-    def _set_budgets(self, client: Client, scene: Scene) -> None:
+    async def _set_budgets(self, client: Client, scene: Scene) -> None:
+        """Set all at once: each is answered when it holds."""
+        commands = []
         for budget_id, (tenant, seconds, scope) in self._budget_of.items():
             share = self._rate * MEAN_COST / len(TENANTS) / (6 if scope else 1)
             limit = max(Decimal("0.01"), round(seconds * share, 2))
+            scene.spends[budget_id] = Spend(tenant, scope, limit)
             data = {
                 "budget_id": budget_id,
                 "limit_usd": str(limit),
                 "period": "day",
                 "scope": dict([scope.split("=")]) if scope else {},
             }
-            command = {"type": "budget.set", "data": data}
-            client.post("v1", "tenants", tenant, "commands", body=command, wait="true")
-            scene.spends[budget_id] = Spend(tenant, scope, limit)
+            path = ("v1", "tenants", tenant, "commands")
+            body = {"type": "budget.set", "data": data}
+            commands.append(asyncio.to_thread(client.post, *path, body=body, wait="true"))
+        await asyncio.gather(*commands)
 
     async def _run(
         self, settings: Settings, running: Running, client: Client, feed: Feed, view: View
@@ -223,8 +228,9 @@ class Demo:
             alert = msgspec.json.decode(record.value, type=Alert)
             if alert.budget_id not in self._budget_of:
                 continue
-            scene.alert_ids.append(alert.alert_id)
-            text = alert_line(record.headers.get("ce_type", ""), alert)
+            kind = record.headers.get("ce_type", "")
+            scene.fired.append((alert.budget_id, kind, alert.threshold_percent))
+            text = alert_line(kind, alert)
             scene.alerts.append(text)
             view.alert(text)
             if scene.first_alert is None:
@@ -239,21 +245,30 @@ class Demo:
             await asyncio.sleep(1)
             if self._system.ended():
                 raise Failed("`streams up` has ended")
-            # While a partition moves to another worker its API answers 503: the figures stay.
-            with suppress(StreamsError):
-                await asyncio.to_thread(self._read_figures, client, scene)
+            answered = await asyncio.to_thread(self._read_figures, client, scene)
             scene.rate = max(0, round((scene.counted - counted) / (time.monotonic() - since)))
+            if answered != scene.answering:
+                scene.answering = answered
+                view.note("all tenants answer again" if answered else _AWAY)
             now = self._system.now()
             scene.workers = now.workers if now else scene.workers
             view.second()
 
-    def _read_figures(self, client: Client, scene: Scene) -> None:
+    def _read_figures(self, client: Client, scene: Scene) -> bool:
+        """Read what can be read; whether every tenant answered."""
+        answered = True
         for tenant in TENANTS:
-            body = client.get("v1", "tenants", tenant, "budgets", limit=500)
+            try:
+                body = client.get("v1", "tenants", tenant, "budgets", limit=500)
+                self._calls[tenant] = total(client, tenant).calls
+            except StreamsError:
+                answered = False
+                continue
             for item in msgspec.json.decode(body, type=Items).items:
                 if item.config.budget_id in scene.spends:
                     scene.spends[item.config.budget_id].spent = Decimal(item.spent_usd)
-        scene.counted = sum(total(client, tenant).calls for tenant in TENANTS)
+        scene.counted = sum(self._calls.values()) - self._calls_before
+        return answered
 
     async def _kill_once(self, view: View) -> None:
         await asyncio.sleep(min(KILL_AFTER, (self._seconds or 3 * KILL_AFTER) / 2.5))
@@ -272,7 +287,16 @@ class Demo:
                 return
 
 
-def _view(scene: Scene, live: bool) -> View:
-    from rich.console import Console  # noqa: PLC0415
+_AWAY = "some tenants do not answer until their partitions are taken over"
 
+
+def _starting() -> AbstractContextManager[object]:
+    text = "starting Kafka, two workers of each kind and the API"
+    if sys.stdout.isatty():
+        return Console().status(text)
+    print(f"{text} ...", flush=True)
+    return nullcontext()
+
+
+def _view(scene: Scene, live: bool) -> View:
     return LiveView(scene, Console()) if live else PlainView(scene)

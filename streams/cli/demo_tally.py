@@ -5,8 +5,12 @@ from decimal import Decimal
 import msgspec
 
 from streams.cli.client import Client
+from streams.cli.demo_view import Scene, Spend
 from streams.cli.tables import new_table, show
 from streams.dev.fleet import TENANTS, Expected
+
+THRESHOLDS = (50, 80, 100)
+CROSSED, EXCEEDED = CROSSINGS = ("budget.threshold.crossed", "budget.exceeded")
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -55,27 +59,55 @@ def agrees(sent: Expected, counted: Expected) -> bool:
 def compare(sent: dict[str, Expected], before: dict[str, Total], after: dict[str, Total]) -> bool:
     """Print what was sent beside what was counted; whether they agree."""
     table = new_table("counted beside sent")
-    table.add_column("tenant")
-    for name in ("records", "calls", "counted", "tokens", "counted", "USD", "counted", ""):
+    table.add_column("tenant", no_wrap=True)
+    table.add_column("")
+    for name in ("calls", "tokens", "unpriced", "USD", ""):
         table.add_column(name, justify="right", no_wrap=True)
     right = True
     for tenant, expected in sent.items():
         counted = difference(before[tenant], after[tenant])
         same = agrees(expected, counted)
         right &= same
-        table.add_row(
-            tenant,
-            f"{expected.sent:,}",
-            f"{expected.calls:,}",
-            f"{counted.calls:,}",
-            f"{expected.input_tokens + expected.output_tokens:,}",
-            f"{counted.input_tokens + counted.output_tokens:,}",
-            f"{expected.cost:.9f}",
-            f"{counted.cost:.9f}",
-            "=" if same else "DIFFERS",
-        )
+        table.add_row(tenant, "sent", *_figures(expected))
+        table.add_row("", "counted", *_figures(counted), "=" if same else "DIFFERS")
     show(table)
     records = sum(each.sent for each in sent.values())
     calls = sum(each.calls for each in sent.values())
     print(f"{records:,} records sent, {records - calls:,} of them repeats, which count nothing")
     return right
+
+
+def _figures(sums: Expected) -> tuple[str, ...]:
+    tokens = sums.input_tokens + sums.output_tokens
+    return (f"{sums.calls:,}", f"{tokens:,}", f"{sums.unpriced_calls:,}", f"{sums.cost:.9f}")
+
+
+def due_alerts(spends: dict[str, Spend]) -> list[tuple[str, str, int | None]]:
+    """Budget, type and threshold of each alert that must have fired, from what is spent.
+
+    Examples
+    --------
+    >>> due_alerts({"b": Spend("t1", "", limit=Decimal(10), spent=Decimal(8))})
+    [('b', 'budget.threshold.crossed', 50), ('b', 'budget.threshold.crossed', 80)]
+    """
+    due: list[tuple[str, str, int | None]] = []
+    for budget_id, spend in spends.items():
+        crossed = (t for t in THRESHOLDS if spend.spent * 100 >= spend.limit * t)
+        due.extend((budget_id, CROSSED, percent) for percent in crossed)
+        if spend.spent > spend.limit:
+            due.append((budget_id, EXCEEDED, None))
+    return due
+
+
+def judge(
+    scene: Scene, sent: dict[str, Expected], before: dict[str, Total], after: dict[str, Total]
+) -> int:
+    """Print how it came out; 0 when every figure agrees and every alert that is due came once."""
+    right = compare(sent, before, after)
+    due = due_alerts(scene.spends)
+    once = sorted(due) == sorted(fired for fired in scene.fired if fired[1] in CROSSINGS)
+    told = "each once" if once else "NOT each once"
+    first = "never" if scene.first_alert is None else f"after {scene.first_alert:.1f} s"
+    print(f"{len(due)} crossings are due, their alerts came {told}; first on screen {first}")
+    print("counted = sent" if right else "counted DIFFERS from sent")
+    return 0 if right and once else 1

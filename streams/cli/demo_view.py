@@ -22,7 +22,6 @@ _MARK = {"exceeded": "red", "crossed": "yellow", "recovered": "green"}
 class Alert(msgspec.Struct, frozen=True):
     """Data of a record of budget.alerts.v1, as far as it is shown."""
 
-    alert_id: str
     tenant: str = ""
     budget_id: str = ""
     threshold_percent: int | None = None
@@ -49,7 +48,9 @@ class Scene(msgspec.Struct):
     """By budget."""
     workers: list[Worker] = []
     alerts: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=_KEPT_ALERTS))
-    alert_ids: list[str] = []
+    fired: list[tuple[str, str, int | None]] = []
+    """Budget, type and threshold of each alert."""
+    answering: bool = True
     first_alert: float | None = None
     """Seconds from the start of the demo."""
     sent: int = 0
@@ -108,7 +109,7 @@ class PlainView(View):
     def second(self) -> None:
         scene = self.scene
         spends = "  ".join(
-            f"{spend.tenant} {spend.spent:.2f}/{spend.limit:.0f} USD"
+            f"{spend.tenant} {spend.spent:.2f}/{spend.limit:.2f} USD"
             for spend in scene.spends.values()
             if not spend.scope
         )
@@ -170,7 +171,7 @@ class LiveView(View):
         return table
 
     def _alerts(self) -> Table:
-        table = new_table(f"alerts ({len(self.scene.alert_ids)})")
+        table = new_table(f"alerts ({len(self.scene.fired)})")
         table.add_column("", width=60, no_wrap=True)
         for text in self.scene.alerts:
             style = next((color for word, color in _MARK.items() if word in text), "")
