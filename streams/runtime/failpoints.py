@@ -1,7 +1,8 @@
 """Named points at which a test may kill this process with SIGKILL; off unless a setting names one.
 
 The setting is ``NAME@FLAGFILE``: whoever manages to create the file is killed, so that of all
-workers and all their later lives exactly one dies at that point.
+workers and all their later lives exactly one dies at that point. ``NAME+N@FLAGFILE`` lets a process
+pass N times first.
 """
 
 import os
@@ -26,6 +27,7 @@ NAMES = (
 )
 
 _armed: tuple[str, Path] | None = None
+_passes = 0
 
 
 def arm(setting: str) -> None:
@@ -36,16 +38,21 @@ def arm(setting: str) -> None:
     ValueError
         No such failpoint.
     """
-    global _armed
-    name, _, flag = setting.partition("@")
+    global _armed, _passes
+    point, _, flag = setting.partition("@")
+    name, _, passes = point.partition("+")
     if name and name not in NAMES:
         raise ValueError(f"no failpoint {name!r}; there are: {', '.join(NAMES)}")
-    _armed = (name, Path(flag)) if name else None
+    _armed, _passes = (name, Path(flag)) if name else None, int(passes or 0)
 
 
 def reach(name: str) -> None:
     """Die here if this point is armed and nobody died at it yet."""
+    global _passes
     if _armed is None or _armed[0] != name:
+        return
+    if _passes:
+        _passes -= 1
         return
     try:
         os.close(os.open(_armed[1], os.O_CREAT | os.O_EXCL))
