@@ -13,6 +13,7 @@ import msgspec
 from streams.core import envelope, events, log
 from streams.core.errors import Refused
 from streams.core.log import Body, Call, Origin, Record
+from streams.core.tenant import agreed_tenant
 from streams.ports import PriceBook
 from streams.topology import AGENT_MESSAGES, CONTEXT_REQUESTS, JOB_EVENTS, TENANT_COMMANDS
 
@@ -94,7 +95,7 @@ def _admit(incoming: Incoming, book: PriceBook, namespace_tenants: Mapping[str, 
             if isinstance(data, Refused)
             else data.tenant
         )
-    tenant = envelope.agreed_tenant(event.tenants, _tenant_key(incoming), in_data)
+    tenant = agreed_tenant(event.tenants, _tenant_key(incoming), in_data)
     try:
         time = envelope.event_time(event.time, incoming.timestamp, incoming.received)
         if kind is None:
@@ -157,7 +158,7 @@ def _openlineage_tenant(
         namespace = part.get("namespace") if isinstance(part, dict) else None
         if isinstance(namespace, str) and namespace:
             named = (namespace_tenants.get(namespace) or _FOREIGN.sub("_", namespace)[:128],)
-    return envelope.agreed_tenant(named, None, None)
+    return agreed_tenant(named, None, None)
 
 
 def _tenant_key(incoming: Incoming) -> bytes | None:
@@ -175,7 +176,7 @@ def _known_tenant(incoming: Incoming) -> str | None:
     """Whose a refused record is, if all that says so agrees."""
     try:
         headers = envelope.read_headers(incoming.headers)
-        return envelope.agreed_tenant(envelope.header_tenant(headers), _tenant_key(incoming), None)
+        return agreed_tenant(envelope.header_tenant(headers), _tenant_key(incoming), None)
     except Refused:
         return None
 

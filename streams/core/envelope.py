@@ -15,7 +15,7 @@ A record is looked at in this order, and the first thing that is wrong is the an
 11. ``unknown_type``         the topic doesn't serve the type
 12. ``schema``               the data breaks the type's schema
 
-The caller, who knows the types, decodes the data (8, 11, 12); everything else is here.
+Step 9 is in streams/core/tenant.py; the caller, who knows the types, decodes the data (8, 11, 12).
 Header names are case-sensitive in Kafka and are taken as the binding writes them.
 """
 
@@ -41,7 +41,6 @@ STRUCTURED = "application/cloudevents+json"
 
 Headers = Sequence[tuple[str, bytes | None]]
 
-_TENANT = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # CloudEvents forbids control characters in every attribute.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _USED = frozenset(
@@ -232,46 +231,6 @@ def check_json(value: bytes | msgspec.Raw) -> Any:
         raise Refused("not_json", "the value is not JSON") from None
 
 
-def is_tenant(name: str) -> bool:
-    """Whether a name may be a tenant's.
-
-    Examples
-    --------
-    >>> is_tenant("team-a.eu_1"), is_tenant(".."), is_tenant("a/b"), is_tenant("")
-    (True, False, False, False)
-    """
-    return _TENANT.fullmatch(name) is not None and name not in (".", "..")
-
-
-def agreed_tenant(tenants: Sequence[str], key: bytes | None, in_data: str | None) -> str:
-    """Step 9: the one tenant that the attributes, the key and the data name.
-
-    Parameters
-    ----------
-    tenants : sequence of str
-        What the attributes say.
-    key : bytes or None
-        The record's key where it names a tenant; an empty one names none.
-    in_data : str or None
-        ``data.tenant``.
-    """
-    if key and not tenants and in_data is None:
-        return _tenant_of_key(key)
-    named = list(tenants)
-    if key:
-        named.append(_key_text(key))
-    if in_data is not None:
-        named.append(in_data)
-    if not named:
-        raise Refused("tenant_missing", "neither ce_tenant nor the key nor data names a tenant")
-    tenant = named[0]
-    for name in named:
-        _check_tenant(name)
-    if any(name != tenant for name in named):
-        raise Refused("tenant_mismatch", "ce_tenant, the key and data name different tenants")
-    return tenant
-
-
 def event_time(text: str | None, timestamp: int, received: int) -> int:
     """Step 10: the event time in microseconds.
 
@@ -316,24 +275,6 @@ def _text(name: str, raw: bytes | None) -> str:
         return (raw or b"").decode()
     except UnicodeDecodeError:
         raise Refused("bad_encoding", f"the header {name} is not UTF-8") from None
-
-
-def _check_tenant(name: str) -> str:
-    if not is_tenant(name):
-        raise Refused(
-            "bad_tenant", "a tenant is 1 to 128 of A-Z a-z 0-9 . _ - and neither . nor .."
-        )
-    return name
-
-
-@lru_cache(maxsize=8192)
-def _tenant_of_key(key: bytes) -> str:
-    return _check_tenant(_key_text(key))
-
-
-def _key_text(key: bytes) -> str:
-    # A key is bytes, not text: what is not UTF-8 merely names no tenant.
-    return key.decode("utf-8", "replace")
 
 
 @lru_cache(maxsize=1024)

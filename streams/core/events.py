@@ -6,15 +6,14 @@ ignored, so that a newer sender is understood; a field that is there must be rig
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from streams.core import envelope
+from streams.core.amount import Usd, is_absent, usd
 from streams.core.errors import Refused
-from streams.core.money import MAX_USD, parse_usd
 from streams.core.time import zone
 
 MAX_NAME = 256
@@ -38,22 +37,6 @@ MemoryId = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[A-Za-z
 BudgetId = Annotated[str, Meta(min_length=1, max_length=200, extra_json_schema=_LABEL)]
 Zone = Annotated[
     str, Meta(max_length=64, description="IANA time zone.", examples=["UTC", "Europe/Berlin"])
-]
-_DIGITS = r"[0-9]{1,20}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?"
-_USD_TEXT = re.compile(_DIGITS)
-_USD_NUMBER = re.compile(rf"-?{_DIGITS}")
-Usd = Annotated[
-    msgspec.Raw,
-    Meta(
-        description=f"USD, 0 to {MAX_USD}, read from its digits (never through a float); "
-        "at most 20 digits before and 40 after the point.",
-        extra_json_schema={
-            "anyOf": [
-                {"type": "string", "pattern": f"^{_DIGITS}$"},
-                {"type": "number", "minimum": 0, "maximum": MAX_USD},
-            ]
-        },
-    ),
 ]
 ScopeKey = Literal["provider", "model", "agent", "cost_attribution", "job", "cluster"]
 
@@ -138,7 +121,7 @@ class AgentMessage(Data, frozen=True, kw_only=True):
         elif (
             self.usage.input_tokens is None
             and self.usage.output_tokens is None
-            and _absent(self.cost_usd)
+            and is_absent(self.cost_usd)
         ):
             raise ValueError("usage without any tokens and without cost_usd says nothing")
         if self.metadata is not None and len(msgspec.json.encode(self.metadata)) > MAX_METADATA:
@@ -170,7 +153,7 @@ class AgentMessage(Data, frozen=True, kw_only=True):
     @property
     def reported(self) -> int | None:
         """``cost_usd`` in nano-USD."""
-        return None if _absent(self.cost_usd) else usd(self.cost_usd)
+        return None if is_absent(self.cost_usd) else usd(self.cost_usd)
 
 
 class BudgetSet(Data, frozen=True, kw_only=True):
@@ -268,33 +251,6 @@ def decode(kind: type[Data], data: bytes | msgspec.Raw) -> Data | Refused:
     except RecursionError:
         raise Refused("not_json", "the data is nested too deep") from None
     return decoded
-
-
-def usd(raw: msgspec.Raw) -> int:
-    """Nano-USD of a JSON string or number, read from its digits.
-
-    Raises
-    ------
-    ValueError
-        Neither, negative, not finite, or beyond the bounds.
-
-    Examples
-    --------
-    >>> usd(msgspec.Raw(b'"0.0123"')), usd(msgspec.Raw(b"1e-9"))
-    (12300000, 1)
-    """
-    text = bytes(raw).decode()
-    number = _USD_NUMBER.fullmatch(text)
-    if number is None:
-        quoted = text[1:-1]
-        if text[:1] != '"' or _USD_TEXT.fullmatch(quoted) is None:
-            raise ValueError("an amount in USD is a number or a string of decimal digits")
-        text = quoted
-    return parse_usd(Decimal(text))
-
-
-def _absent(raw: msgspec.Raw) -> bool:
-    return bytes(raw) in (b"", b"null")
 
 
 def _deeper(value: object, levels: int) -> bool:

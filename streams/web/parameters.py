@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 
-from streams.core.envelope import is_tenant
 from streams.core.errors import ApiError, Refused
+from streams.core.tenant import is_tenant
 from streams.web.problems import MEDIA_TYPE, Problem
 
 MAX_WAIT_MS = 120_000
