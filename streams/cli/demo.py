@@ -7,20 +7,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Coroutine
-from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 
 from streams.cli.budget import Items
 from streams.cli.client import Client, settings_for
 from streams.cli.demo_system import Running, System
 from streams.cli.demo_tally import judge, total, totals
-from streams.cli.demo_view import Alert, LiveView, PlainView, Scene, Spend, View, alert_line
+from streams.cli.demo_view import Alert, Scene, Spend, View, alert_line, new_view, starting
 from streams.cli.feed import Feed
 from streams.cli.lines import JsonLines
 from streams.cli.send import wait_folded
@@ -113,7 +111,7 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._asked_to_end)
         try:
-            with _starting():
+            with starting("starting Kafka, two workers of each kind and the API"):
                 running = await self._or_stop(self._system.start())
             if running is None:
                 return 130
@@ -142,14 +140,13 @@ class Demo:
         print(f"from another terminal: STREAMS_DATA={self._system.data} streams usage research")
         settings = settings_for(api=running.api, kafka=running.kafka)
         scene = Scene(self._begun, running.api, str(self._system.data), workers=running.workers)
-        live = sys.stdout.isatty()
         with Client(settings) as client:
             before = await asyncio.to_thread(totals, client)
             self._calls = {tenant: each.calls for tenant, each in before.items()}
             self._calls_before = sum(self._calls.values())
             await self._set_budgets(client, scene)
             async with Feed(settings, running.kafka) as feed:
-                with _view(scene, live) as view:
+                with new_view(scene) as view:
                     await self._run(settings, running, client, feed, view)
             after = await asyncio.to_thread(totals, client)
             await asyncio.to_thread(self._read_figures, client, scene)
@@ -244,7 +241,7 @@ class Demo:
             since = time.monotonic()
             await asyncio.sleep(1)
             if self._system.ended():
-                raise Failed("`streams up` has ended")
+                raise Failed(f"`streams up` has ended{self._system.why()}")
             answered = await asyncio.to_thread(self._read_figures, client, scene)
             scene.rate = max(0, round((scene.counted - counted) / (time.monotonic() - since)))
             if answered != scene.answering:
@@ -288,15 +285,3 @@ class Demo:
 
 
 _AWAY = "some tenants do not answer until their partitions are taken over"
-
-
-def _starting() -> AbstractContextManager[object]:
-    text = "starting Kafka, two workers of each kind and the API"
-    if sys.stdout.isatty():
-        return Console().status(text)
-    print(f"{text} ...", flush=True)
-    return nullcontext()
-
-
-def _view(scene: Scene, live: bool) -> View:
-    return LiveView(scene, Console()) if live else PlainView(scene)

@@ -75,12 +75,13 @@ class System:
             return msgspec.json.decode(line, type=Running)
         except TimeoutError:
             raise Failed(
-                f"`streams up` was not ready after {START_SECONDS} s{self._why()}"
+                f"`streams up` was not ready after {START_SECONDS} s{self.why()}"
             ) from None
         except msgspec.MsgspecError:
-            raise Failed(f"`streams up` did not start{self._why()}") from None
+            raise Failed(f"`streams up` did not start{self.why()}") from None
 
-    def _why(self) -> str:
+    def why(self) -> str:
+        """Last line that `up` wrote to stderr, as the end of a message."""
         lines = (self.data / LOG).read_text(errors="replace").split("\n")
         told = [line.strip() for line in lines if line.strip()]
         return f": {told[-1]}" if told else ""

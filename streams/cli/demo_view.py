@@ -1,7 +1,9 @@
 """What the demo shows: a live screen on a terminal, plain lines elsewhere."""
 
+import sys
 import time
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 
 import msgspec
@@ -67,6 +69,14 @@ def alert_line(kind: str, alert: Alert) -> str:
     if alert.spent_usd is not None and alert.limit_usd is not None:
         figures = f": {Decimal(alert.spent_usd):.2f} of {Decimal(alert.limit_usd):.2f} USD"
     return f"{alert.tenant}/{alert.budget_id} {what}{at}{figures}"
+
+
+def starting(text: str) -> AbstractContextManager[object]:
+    """Tell that something takes a while."""
+    if sys.stdout.isatty():
+        return Console().status(text)
+    print(f"{text} ...", flush=True)
+    return nullcontext()
 
 
 class View:
@@ -185,3 +195,8 @@ class LiveView(View):
         for worker in self.scene.workers:
             table.add_row(worker.role, str(worker.pid))
         return table
+
+
+def new_view(scene: Scene) -> View:
+    """Return the screen on a terminal, else lines."""
+    return LiveView(scene, Console()) if sys.stdout.isatty() else PlainView(scene)
