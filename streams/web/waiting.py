@@ -8,7 +8,7 @@ import msgspec
 from streams.core.errors import ApiError
 from streams.web import problems
 from streams.web.intake import Draft
-from streams.web.models import Event
+from streams.web.models import Event, Target
 from streams.web.reading import Question, Reading, position
 from streams.web.tenants import audit_page
 
@@ -23,6 +23,8 @@ class _Page(msgspec.Struct):
 
 
 class _Outcome(msgspec.Struct):
+    action: str
+    target: Target
     outcome: str
     error: str | None = None
     details: dict[str, object] | None = None
@@ -65,7 +67,8 @@ async def audit_record(
     result = _outcome.decode(record)
     if result.outcome == "rejected":
         extra = where | {"audit": record}
-        detail = str((result.details or {}).get("detail") or result.error or "rejected")
+        what = f"{result.action} of {result.target.kind} {result.target.id}: {result.error}"
+        detail = str((result.details or {}).get("detail") or what)
         raise problems.Extended(409, "resource_error", detail, extra)
     return bytes(record)
 

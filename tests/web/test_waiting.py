@@ -40,16 +40,23 @@ async def test_the_record_of_a_command(api: Api, audits: dict[tuple[str, str], A
     assert answer.json() == audit_record(limit_usd="40")
 
 
+@pytest.mark.parametrize(
+    ("details", "detail"),
+    [
+        ({"detail": "Cannot allocate 9MB for tenant t1"}, "Cannot allocate 9MB for tenant t1"),
+        ({}, "budget.set of budget daily: ResourceError"),
+    ],
+)
 async def test_a_rejected_command_is_a_conflict(
-    api: Api, audits: dict[tuple[str, str], Any]
+    api: Api, audits: dict[tuple[str, str], Any], details: dict[str, str], detail: str
 ) -> None:
-    audits["/api", "k1"] = audit_record("rejected", detail="Cannot allocate 9MB for tenant t1")
+    audits["/api", "k1"] = audit_record("rejected", **details)
     answer = await api.post(
         COMMANDS, json=COMMAND, params={"wait": "true"}, headers={"Idempotency-Key": "k1"}
     )
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (409, "resource_error")
-    assert problem["detail"] == "Cannot allocate 9MB for tenant t1"
+    assert problem["detail"] == detail
     assert problem["audit"]["outcome"] == "rejected"
     assert problem["events"][0]["id"] == "k1"
 
