@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from streams.cli.client import find_kafka, json_option, kafka_option, settings_for
-from streams.runtime.processes import free_port
+from streams.runtime.processes import free_port, loopback_address
 from streams.runtime.supervisor import Program, Supervisor
 from streams.settings import Settings
 
@@ -45,6 +45,7 @@ def worker(role: str, name: str | None, data: str | None, kafka: str | None, as_
       streams worker --kafka kafka:9092 --role fold --name fold-0
     """
     settings = settings_for(kafka=kafka, data=data, worker=name)
+    loopback_address(settings.bind)  # refused here, before anything heavy is loaded
     settings = msgspec.structs.replace(settings, kafka=find_kafka(settings))
 
     def announce(found: dict[str, Any]) -> None:
