@@ -1,14 +1,17 @@
 """ports.Cluster over Kafka and this process's own stores."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams import topology
+from streams.core.errors import Failed
 from streams.core.time import format_time
 from streams.ports import LocalPartition, Owner, PartitionStatus
 from streams.runtime.digest import digest as digest_rows
@@ -17,6 +20,15 @@ from streams.runtime.ownership import Ownership
 from streams.settings import Settings
 
 POLL_S = 0.02
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Say in the API's terms that Kafka does not answer just now."""
+    try:
+        yield
+    except KafkaError as error:
+        raise Failed(f"Kafka does not answer: {error}") from error
 
 
 class KafkaCluster:
@@ -84,9 +96,10 @@ class KafkaCluster:
             raise LookupError(f"{topic} has no partition {partition}")
         deadline = time.monotonic() + timeout
         while True:
-            committed = await self._admin.list_consumer_group_offsets(
-                self._settings.admit_group, partitions=[tp]
-            )
+            with _answering():
+                committed = await self._admin.list_consumer_group_offsets(
+                    self._settings.admit_group, partitions=[tp]
+                )
             if committed[tp].offset > offset:
                 return True
             if time.monotonic() >= deadline:
@@ -95,13 +108,15 @@ class KafkaCluster:
 
     async def _size(self, topic: str) -> int:
         assert self._offsets is not None
-        return len(await self._offsets._client._wait_on_metadata(topic))
+        with _answering():
+            return len(await self._offsets._client._wait_on_metadata(topic))
 
     async def log_end(self, partition: int) -> int:
         """Return the end offset of the tenant log's partition, now."""
         assert self._offsets is not None
         tp = TopicPartition(self._log, partition)
-        end: int = (await self._offsets.end_offsets([tp]))[tp]
+        with _answering():
+            end: int = (await self._offsets.end_offsets([tp]))[tp]
         return end
 
     async def status(self, *, digest: bool) -> list[PartitionStatus]:
