@@ -58,7 +58,7 @@ num.network.threads=2
 num.io.threads=4
 num.recovery.threads.per.data.dir=2
 """
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 
 
