@@ -87,8 +87,13 @@ class Supervisor:
         self._tasks = []
 
     async def failed(self) -> None:
-        """Return never, raise what broke the supervisor itself (a program that can't be run)."""
-        await asyncio.gather(*self._tasks)
+        """Return never, raise what broke the supervisor itself (a program that can't be run).
+
+        Cancelling this leaves the programs running.
+        """
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
     async def __aenter__(self) -> Self:
         self.start()

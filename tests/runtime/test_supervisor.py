@@ -96,6 +96,21 @@ async def test_a_program_that_cannot_be_run_is_an_error() -> None:
             await supervisor.failed()
 
 
+async def test_who_waits_for_a_failure_may_go_away(until: Until) -> None:
+    async with Supervisor([program(OBEDIENT)]) as supervisor:
+        state = supervisor.states["a"]
+        await until(lambda: state.announced)
+        watching = asyncio.create_task(supervisor.failed())
+        await asyncio.wait([watching], timeout=0.1)
+        watching.cancel()
+        await asyncio.wait([watching])
+        assert watching.cancelled()
+        pid = state.pid
+        assert pid is not None
+        assert running(pid)
+    assert not running(pid)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
 async def test_children_die_with_a_parent_that_is_killed(until: Until) -> None:
     parent = (
