@@ -30,7 +30,8 @@ from streams.ports import PriceBook
 from streams.runtime import clients, metrics, positions, recovery
 from streams.runtime.chunks import Chunk, Inbox
 from streams.runtime.failpoints import reach
-from streams.runtime.ownership import Ownership
+from streams.runtime.ownership import Incarnation, Ownership, announce_incarnation
+from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer, ConsumerThread
 from streams.settings import Settings
 
@@ -179,7 +180,7 @@ class OriginWriter:
 
     async def _open(self) -> None:
         """Find the committed offset, check that the topic still is the same, seek there."""
-        host, settings = self.host, self.host.settings
+        settings = self.host.settings
         self.state = "opening"
         self._reopen = False
         self._inbox.clear()
@@ -192,7 +193,7 @@ class OriginWriter:
         if committed.offset > 0:
             stored = committed.offset - 1
             known = msgspec.json.decode(committed.metadata or "{}", type=Committed)
-        self._incarnation = host.ownership.incarnations.get(tp.topic, 0)
+        self._incarnation = await self._known_topic()
         if self._incarnation > known.incarnation:
             stored = -1
         self._next = await recovery.check_position(
@@ -200,10 +201,32 @@ class OriginWriter:
             tp,
             stored,
             known.fingerprint,
-            adopt_hint=f"`streams topics adopt {self.topic}` begins anew with what it holds now",
+            adopt_hint=self._adopt_hint,
         )
         await self._seek()
         self.state = "running"
+
+    @property
+    def _adopt_hint(self) -> str:
+        return f"`streams topics adopt {self.topic}` begins anew with what it holds now"
+
+    async def _known_topic(self) -> int:
+        """Incarnation of the topic, which must still be the one that was read before.
+
+        Kafka deletes the group's offsets with a topic: without them a new one would be read from
+        its start, and the folds would skip its records as read before.
+        """
+        host, topic = self.host, self.tp.topic
+        incarnation = host.ownership.incarnations.get(topic, 0)
+        known = host.ownership.topic_ids.get(topic)
+        found = await topic_id(host.settings.kafka, topic)
+        if found and not known:
+            producer = await host.producer.get()
+            now = Incarnation(topic, incarnation, found)
+            await announce_incarnation(producer, host.settings, now)
+        elif found and found != known:
+            raise PartitionRed(f"{topic} was deleted and made anew. {self._adopt_hint}")
+        return incarnation
 
     async def _seek(self) -> None:
         self._inbox.clear()
@@ -221,7 +244,7 @@ class OriginWriter:
             if chunk.error is not None:
                 raise PartitionRed(
                     f"{self.tp.topic}/{self.tp.partition}: offset {self._next} is out of range; "
-                    f"`streams topics adopt {self.topic}` begins anew with what it holds now"
+                    f"{self._adopt_hint}"
                 )
             if chunk.prev is None or chunk.prev >= self._next:
                 self._seeking = True

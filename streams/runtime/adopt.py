@@ -10,7 +10,8 @@ from aiokafka.structs import TopicPartition
 from streams import topology
 from streams.core.errors import Misuse
 from streams.runtime import clients
-from streams.runtime.ownership import Incarnation, incarnation_key
+from streams.runtime.ownership import Incarnation, announce_incarnation, incarnation_key
+from streams.runtime.topic_ids import topic_id
 from streams.settings import Settings
 
 ADOPTABLE = (*topology.INPUTS, topology.TENANT_LOG)
@@ -42,9 +43,8 @@ async def adopt(settings: Settings, topic: str) -> list[str]:
     producer = clients.plain_producer(settings.kafka)
     await producer.start()
     try:
-        value = msgspec.json.encode(Incarnation(full, incarnation))
-        owners = topology.name(settings, topology.OWNERS)
-        await producer.send_and_wait(owners, value, incarnation_key(full), 0)
+        now = Incarnation(full, incarnation, await topic_id(settings.kafka, full))
+        await announce_incarnation(producer, settings, now)
     finally:
         await producer.stop()
     return [f"{full}: incarnation {incarnation} begins with what the topic holds now"]

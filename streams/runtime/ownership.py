@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 
 import msgspec
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams import topology
@@ -27,6 +27,8 @@ class Incarnation(msgspec.Struct, frozen=True):
 
     topic: str
     incarnation: int
+    topic_id: str = ""
+    """Kafka's id of the topic that is read; empty where the broker gives none."""
 
 
 def owner_key(partition: int) -> bytes:
@@ -37,6 +39,18 @@ def incarnation_key(topic: str) -> bytes:
     return f"incarnation/{topic}".encode()
 
 
+async def announce_incarnation(
+    producer: AIOKafkaProducer, settings: Settings, incarnation: Incarnation
+) -> None:
+    """Say to all workers which incarnation of a topic is to be read."""
+    await producer.send_and_wait(
+        topology.name(settings, topology.OWNERS),
+        msgspec.json.encode(incarnation),
+        incarnation_key(incarnation.topic),
+        0,
+    )
+
+
 class Ownership:
     """What the owners topic says, kept up to date by a task."""
 
@@ -44,6 +58,8 @@ class Ownership:
         self._settings = settings
         self.owners: dict[int, Owner] = {}
         self.incarnations: dict[str, int] = {}
+        self.topic_ids: dict[str, str] = {}
+        """Of the current incarnations, as far as they are known."""
         self.on_change: list[Callable[[], None]] = []
         self._caught_up = asyncio.Event()
         self._position = 0
@@ -89,6 +105,9 @@ class Ownership:
         if kind == "owner":
             self.owners[int(name)] = msgspec.json.decode(value, type=Owner)
         elif kind == "incarnation":
-            self.incarnations[name] = msgspec.json.decode(value, type=Incarnation).incarnation
+            found = msgspec.json.decode(value, type=Incarnation)
+            if found.incarnation >= self.incarnations.get(name, 0):
+                self.incarnations[name] = found.incarnation
+                self.topic_ids[name] = found.topic_id
         for notify in self.on_change:
             notify()

@@ -27,6 +27,8 @@ from streams.runtime.chunks import Chunk
 FETCH_WAIT_MS = 100
 FETCH_BYTES = 2 << 20
 SESSION_TIMEOUT_S = 6.0
+METADATA_MAX_AGE_MS = 5_000
+"""A topic that comes (again) or grows is read this soon; aiokafka asks each 5 minutes only."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -51,6 +53,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             check_crcs=False,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),

@@ -1,4 +1,4 @@
-"""One running installation for the tests that only use it, one of its own for those that break it."""
+"""One running installation for tests that only use it, one of its own for those that break it."""
 
 import os
 from collections.abc import AsyncIterator, Callable

@@ -1,15 +1,15 @@
-"""The HTTP API of a running system, through a worker that folds nothing: every read is forwarded."""
+"""The HTTP API of a running system, through a worker that folds nothing: reads are forwarded."""
 
 import asyncio
 import json
 from typing import Any
 
 import pytest
+from agents.malformed import GOOD
 
 from streams import topology
 from streams.core.ids import derived_id
 from streams.topology import AGENT_MESSAGES, BUDGET_ALERTS, TENANT_AUDIT
-from agents.malformed import GOOD
 
 from .system import System
 

@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from agents.malformed import MALFORMED, good, marks
 
 from streams.topology import AGENT_MESSAGES, JOB_EVENTS, TENANT_COMMANDS, dlq
-from agents.malformed import MALFORMED, good, marks
 
 from .system import At, System
 

@@ -1,0 +1,129 @@
+"""Topics made anew behind a system's back: red with a clear message, and a person heals it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from agents.malformed import good, marks
+
+from streams.core import log
+from streams.core.ids import partition_of
+from streams.core.log import Record, Tick
+from streams.topology import AGENT_MESSAGES, TENANT_COMMANDS, TENANT_LOG
+
+from .conftest import Installation
+from .system import At, System
+
+Until = Callable[..., Awaitable[None]]
+
+
+async def post(system: System, tenant: str, number: int, partition: int = 0) -> At:
+    headers = marks(ce_id=str(number).encode())
+    return await system.send(AGENT_MESSAGES, tenant.encode(), good(), headers, partition)
+
+
+async def calls(system: System, tenant: str, place: At | None = None) -> int:
+    query: dict[str, Any] = {} if place is None else {"after": str(place), "wait_ms": 30000}
+    total: int = (await system.get(tenant, "usage", **query))["total"]["calls"]
+    return total
+
+
+@pytest.mark.parametrize(
+    ("alive", "after"),
+    [
+        pytest.param(True, 30, id="while running, longer"),
+        pytest.param(False, 30, id="while stopped, longer"),
+        pytest.param(True, 1, id="while running, shorter", marks=pytest.mark.deep),
+        pytest.param(False, 1, id="while stopped, shorter", marks=pytest.mark.deep),
+    ],
+)
+async def test_a_recreated_input_topic_is_red_until_adopted(
+    installation: Installation, until: Until, alive: bool, after: int
+) -> None:
+    async with installation(pairs=1) as system:
+        admit = system.worker("admit", "w0")
+        for number in range(20):
+            place = await post(system, "t1", number)
+        assert await calls(system, "t1", place) == 20
+        if not alive:
+            assert await admit.stop() == 0, admit.tail()
+        await system.recreate(AGENT_MESSAGES)
+        for number in range(100, 100 + after):
+            place = await post(system, "t1", number)
+        if not alive:
+            await admit.start()
+
+        async def red() -> bool:
+            status, said = await system.readyz(admit)
+            return status == 503 and "streams topics adopt agent.messages.v1" in said
+
+        await until(red, 30)
+        # The other input topics go on.
+        done = await system.command("t1", "budget.set", budget_id="b", limit_usd="1", period="day")
+        assert done["outcome"] == "done"
+        assert await calls(system, "t1") == 20
+        adopted = await system.cli("topics", "adopt", AGENT_MESSAGES)
+        assert (adopted.code, adopted.err) == (0, "")
+        await system.ready()
+        assert await calls(system, "t1", place) == 20 + after
+        assert await admit.stop() == 0, admit.tail()
+
+
+async def test_a_recreated_tenant_log_is_red_until_adopted(
+    installation: Installation, until: Until
+) -> None:
+    async with installation(pairs=1) as system:
+        fold = system.worker("fold", "w0")
+        for number in range(20):
+            place = await post(system, "t1", number)
+        assert await calls(system, "t1", place) == 20
+        assert await fold.stop() == 0, fold.tail()
+        await system.recreate(TENANT_LOG)
+        await fold.start()
+
+        async def red() -> bool:
+            status, said = await system.readyz(fold)
+            return status == 503 and "streams topics adopt" in said
+
+        await until(red, 30)
+        states = await system.partitions()
+        assert {state["state"] for state in states} == {"red"}
+        assert all("streams topics adopt" in state["error"] for state in states)
+        answer = await system.http.get(system.tenant("t1", "usage"))
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        assert (await system.cli("topics", "adopt", TENANT_LOG)).code == 0
+        await system.ready()
+        # What was counted stays; what comes is counted on top.
+        place = await post(system, "t1", 20)
+        assert await calls(system, "t1", place) == 21
+
+
+async def test_an_unknown_version_stops_its_partition_only(
+    installation: Installation, until: Until
+) -> None:
+    async with installation(pairs=1) as system:
+        fold = system.worker("fold", "w0")
+        red_tenant, tenant = "t1", "t2"
+        partitions = system.settings.partitions
+        assert partition_of(red_tenant, partitions) != partition_of(tenant, partitions)
+        partition = partition_of(red_tenant, partitions)
+        newer = Record(log.VERSION + 1, red_tenant, None, "", "", 0, Tick())
+        await system.send(TENANT_LOG, red_tenant.encode(), log.encode(newer), [], partition)
+
+        async def red() -> bool:
+            return (await system.readyz(fold))[0] == 503
+
+        await until(red, 30)
+        state = (await system.partitions())[partition]
+        assert state["state"] == "red"
+        assert f"version {log.VERSION + 1}" in state["error"]
+        assert f"{system.name(TENANT_LOG)}/{partition}/" in state["error"]
+        assert await calls(system, tenant, await post(system, tenant, 1)) == 1
+        assert await fold.stop() == 0, fold.tail()
+
+
+async def test_adopting_what_is_no_such_topic_is_a_mistake(system: System) -> None:
+    ended = await system.cli("topics", "adopt", "budget.alerts.v1")
+    assert ended.code == 2
+    assert TENANT_COMMANDS in ended.err
+    assert ended.err.count("\n") == 1
