@@ -22,3 +22,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What is compared with is installed into .bench-venv by the bench itself.
+bench: $(READY)
+	$(BIN)/streams bench counting
