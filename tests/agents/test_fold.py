@@ -1,0 +1,88 @@
+"""The table of folds is complete, and no admitted value stops a fold."""
+
+from typing import get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from usage.memory_view import MemoryView
+from usage.writer import Writer
+
+from streams.agents.fold import FOLDS, ROWS, fold
+from streams.core.log import (
+    Body,
+    BudgetDelete,
+    BudgetSet,
+    Call,
+    Config,
+    Content,
+    Message,
+    Refusal,
+    TenantSet,
+    Tick,
+)
+from streams.core.time import DAY, parse_time
+
+NOW = parse_time("2026-03-02T12:00:00Z")
+tokens = st.integers(0, 2**53)
+nano = st.none() | st.integers(0, 10**18)
+text = st.text(st.characters(codec="utf-8"), max_size=20)
+calls = st.builds(Call, text, text, tokens, tokens, tokens, tokens, nano, nano, text)
+messages = st.builds(Message, text, text, text, text, calls, st.none())
+budget_sets = st.builds(
+    BudgetSet,
+    text,
+    st.integers(0, 10**18),
+    st.sampled_from(("hour", "day", "week", "month")),
+    st.sampled_from(("UTC", "Asia/Kolkata", "Pacific/Apia")),
+    st.lists(st.integers(1, 1_000), min_size=1, max_size=10).map(tuple),
+    st.booleans(),
+    st.dictionaries(st.sampled_from(("provider", "model", "agent", "job")), text),
+)
+bodies = st.one_of(
+    messages,
+    messages,
+    budget_sets,
+    st.builds(BudgetDelete, text),
+    st.builds(TenantSet, st.sampled_from(("UTC", "Asia/Kathmandu", "America/St_Johns"))),
+    st.builds(Refusal, text),
+    st.builds(Config, st.just(24), st.integers(1, 10_000), st.integers(0, 10**18), st.just("")),
+    st.just(Tick()),
+)
+times = st.one_of(st.integers(0, NOW + DAY), st.integers(NOW - DAY, NOW + DAY))
+
+
+def test_every_body_has_its_fold() -> None:
+    assert set(FOLDS) == set(get_args(Body))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(bodies, times, st.integers(0, 3 * DAY)), max_size=25))
+def test_no_admitted_value_stops_a_fold(steps: list[tuple[Body, int, int]]) -> None:
+    log = Writer(MemoryView(stored=True))
+    for body, time, passed in steps:
+        log.now += passed
+        log.append(body, time=min(time, log.now + DAY // 24))
+    kinds = {row.kind for row in ROWS}
+    assert {key[:2] for key in log.view.rows} <= kinds
+    again = MemoryView()
+    outputs = [output for entry in log.entries for output in fold(again, entry)]
+    assert outputs == log.outputs
+    assert again.encoded() == log.view.encoded()
+
+
+def test_a_message_without_a_call_counts_nothing() -> None:
+    log = Writer()
+    content = Content("hello", 2, (), None, None, None, (), None, None, None)
+    assert log.append(Message("a", "s", "", "", None, content)) == []
+    assert not log.view.rows
+
+
+def test_a_refusal_without_an_origin_is_passed_over() -> None:
+    log = Writer()
+    log.refuse("schema")
+    [entry] = log.entries
+    lone = structs.replace(entry, record=structs.replace(entry.record, origin=None))
+    view = MemoryView()
+    assert fold(view, lone) == []
+    assert not view.rows
