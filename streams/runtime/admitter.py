@@ -94,6 +94,7 @@ class AdmitHost(msgspec.Struct, frozen=True):
     settings: Settings
     book: PriceBook
     ownership: Ownership
+    inquiry: clients.Inquiry
     producer: SharedProducer
     consumer: Callable[[], Consumer]
     give_up: Callable[[str], None]
@@ -185,9 +186,7 @@ class OriginWriter:
         self._reopen = False
         self._inbox.clear()
         tp = TopicPartition(*self.tp)
-        async with clients.admin(settings.kafka) as admin:
-            offsets = await admin.list_consumer_group_offsets(settings.admit_group, partitions=[tp])
-        committed = offsets[tp]
+        committed = await self.host.inquiry.committed(settings.admit_group, tp)
         known = Committed()
         stored = -1
         if committed.offset > 0:
@@ -197,7 +196,7 @@ class OriginWriter:
         if self._incarnation > known.incarnation:
             stored = -1
         self._next = await recovery.check_position(
-            settings.kafka,
+            self.host.inquiry,
             tp,
             stored,
             known.fingerprint,
@@ -219,7 +218,7 @@ class OriginWriter:
         host, topic = self.host, self.tp.topic
         incarnation = host.ownership.incarnations.get(topic, 0)
         known = host.ownership.topic_ids.get(topic)
-        found = await topic_id(host.settings.kafka, topic)
+        found = await topic_id(host.inquiry.admin, topic)
         if found and not known:
             producer = await host.producer.get()
             now = Incarnation(topic, incarnation, found)

@@ -43,7 +43,8 @@ async def adopt(settings: Settings, topic: str) -> list[str]:
     producer = clients.plain_producer(settings.kafka)
     await producer.start()
     try:
-        now = Incarnation(full, incarnation, await topic_id(settings.kafka, full))
+        async with clients.admin(settings.kafka) as admin:
+            now = Incarnation(full, incarnation, await topic_id(admin, full))
         await announce_incarnation(producer, settings, now)
     finally:
         await producer.stop()

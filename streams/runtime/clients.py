@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from streams.core.errors import Failed
 from streams.ports import Outgoing, Produced
@@ -101,6 +102,44 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         yield client
     finally:
         await client.close()
+
+
+class Inquiry:
+    """What a process asks Kafka about topics and groups: two connections for all partitions."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self.admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+
+    async def start(self) -> None:
+        await self.admin.start()
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        await self.admin.close()
+        await self._consumer.stop()
+
+    async def bounds(self, tp: TopicPartition) -> tuple[int, int]:
+        """Return (begin, end) of a partition; the end is the high water mark.
+
+        Of a changelog it is the committed end too: starting its producer ended what was open.
+        """
+        begin = await self._consumer.beginning_offsets([tp])
+        return begin[tp], await self.end(tp)
+
+    async def end(self, tp: TopicPartition) -> int:
+        """Return the high water mark of a partition."""
+        end: int = (await self._consumer.end_offsets([tp]))[tp]
+        return end
+
+    async def partitions(self, topic: str) -> int:
+        """Return a topic's number of partitions."""
+        return len(await self._consumer._client._wait_on_metadata(topic))
+
+    async def committed(self, group: str, tp: TopicPartition) -> OffsetAndMetadata:
+        """Return a group's committed offset, -1 for none."""
+        return (await self.admin.list_consumer_group_offsets(group, partitions=[tp]))[tp]
 
 
 class ApiProducer:

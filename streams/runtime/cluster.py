@@ -5,8 +5,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
@@ -14,6 +12,7 @@ from streams import topology
 from streams.core.errors import Failed
 from streams.core.time import format_time
 from streams.ports import LocalPartition, Owner, PartitionStatus
+from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest as digest_rows
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
@@ -46,6 +45,7 @@ class KafkaCluster:
         self,
         settings: Settings,
         ownership: Ownership,
+        inquiry: Inquiry,
         owners: Mapping[int, PartitionOwner],
         ready: Callable[[], str | None],
     ) -> None:
@@ -55,20 +55,7 @@ class KafkaCluster:
         self._ownership = ownership
         self._owners = owners
         self._log = topology.name(settings, topology.TENANT_LOG)
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-        self._offsets: AIOKafkaConsumer | None = None
-
-    async def start(self) -> None:
-        await self._admin.start()
-        self._offsets = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka, enable_auto_commit=False
-        )
-        await self._offsets.start()
-
-    async def stop(self) -> None:
-        await self._admin.close()
-        if self._offsets is not None:
-            await self._offsets.stop()
+        self._inquiry = inquiry
 
     def local(self, partition: int) -> LocalPartition | None:
         """Return the partition if this process owns it and it is open for reads."""
@@ -97,27 +84,21 @@ class KafkaCluster:
         deadline = time.monotonic() + timeout
         while True:
             with _answering():
-                committed = await self._admin.list_consumer_group_offsets(
-                    self._settings.admit_group, partitions=[tp]
-                )
-            if committed[tp].offset > offset:
+                committed = await self._inquiry.committed(self._settings.admit_group, tp)
+            if committed.offset > offset:
                 return True
             if time.monotonic() >= deadline:
                 return False
             await asyncio.sleep(POLL_S)
 
     async def _size(self, topic: str) -> int:
-        assert self._offsets is not None
         with _answering():
-            return len(await self._offsets._client._wait_on_metadata(topic))
+            return await self._inquiry.partitions(topic)
 
     async def log_end(self, partition: int) -> int:
         """Return the end offset of the tenant log's partition, now."""
-        assert self._offsets is not None
-        tp = TopicPartition(self._log, partition)
         with _answering():
-            end: int = (await self._offsets.end_offsets([tp]))[tp]
-        return end
+            return await self._inquiry.end(TopicPartition(self._log, partition))
 
     async def status(self, *, digest: bool) -> list[PartitionStatus]:
         """Return the status of this process's own partitions."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from streams.runtime.app import quiet_libraries
-from streams.runtime.clients import ApiProducer
+from streams.runtime.clients import ApiProducer, Inquiry
 from streams.runtime.cluster import KafkaCluster
 from streams.runtime.http import listen, serving, url_of
 from streams.runtime.ownership import Ownership
@@ -18,14 +18,15 @@ async def serve(settings: Settings, port: int) -> AsyncIterator[str]:
     listening = listen(f"127.0.0.1:{port}")
     ownership = Ownership(settings)
     producer = ApiProducer(settings.kafka)
-    cluster = KafkaCluster(settings, ownership, {}, lambda: None)
+    inquiry = Inquiry(settings.kafka)
+    cluster = KafkaCluster(settings, ownership, inquiry, {}, lambda: None)
     await ownership.start()
     await producer.start()
-    await cluster.start()
+    await inquiry.start()
     try:
         async with serving(listening, settings, cluster, producer):
             yield url_of(listening)
     finally:
-        await cluster.stop()
+        await inquiry.stop()
         await producer.stop()
         await ownership.stop()

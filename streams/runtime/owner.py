@@ -53,6 +53,7 @@ class Host(msgspec.Struct, frozen=True):
     folder: Path
     url: Callable[[], str]
     ownership: Ownership
+    inquiry: clients.Inquiry
     consumer: Callable[[], Consumer]
     append: Callable[[int, Body], Awaitable[None]]
     """Append a record of our own to the job's topic, outside of transactions."""
@@ -198,17 +199,17 @@ class PartitionOwner:
             db = recovery.open_local(path)
             changelog = TopicPartition(job.changelog, self.partition)
             try:
-                self.recovered = await recovery.replay_changelog(kafka, changelog, db)
+                self.recovered = await recovery.replay_changelog(host.inquiry, changelog, db)
             except StoreLost as error:
                 log.error("%s; put aside, recovering from the changelog", error)
                 db.close()
                 recovery.put_aside(path)
                 db = recovery.open_local(path)
-                self.recovered = await recovery.replay_changelog(kafka, changelog, db)
+                self.recovered = await recovery.replay_changelog(host.inquiry, changelog, db)
             config = positions.read_config(db) or DEFAULT_CONFIG
             if job.dedupe is not None:
                 await recovery.replay_dedupe(
-                    kafka,
+                    host.inquiry,
                     TopicPartition(job.dedupe, self.partition),
                     db,
                     config.dedupe_hours * HOUR,
@@ -239,7 +240,7 @@ class PartitionOwner:
         if incarnation > source.incarnation:
             source = positions.Source(incarnation, -1, "", source.log_time)
         next_offset = await recovery.check_position(
-            self.host.settings.kafka,
+            self.host.inquiry,
             TopicPartition(*self.tp),
             source.offset,
             source.fingerprint,

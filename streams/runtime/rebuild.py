@@ -7,6 +7,7 @@ from pathlib import Path
 from aiokafka.structs import TopicPartition
 
 from streams import topology
+from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest
 from streams.runtime.recovery import replay_changelog
 from streams.runtime.view import open_database
@@ -22,8 +23,11 @@ async def rebuilt_digest(settings: Settings, partition: int) -> str:
     changelog = topology.name(settings, topology.changelog(settings))
     with tempfile.TemporaryDirectory(prefix="streams-rebuild-") as folder:
         db = open_database(Path(folder) / "state")
+        inquiry = Inquiry(settings.kafka)
+        await inquiry.start()
         try:
-            await replay_changelog(settings.kafka, TopicPartition(changelog, partition), db)
+            await replay_changelog(inquiry, TopicPartition(changelog, partition), db)
             return digest(db.iter()).hex
         finally:
+            await inquiry.stop()
             db.close()

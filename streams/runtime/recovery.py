@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from rocksdict import Rdict, WriteBatch
 
 from streams.core.errors import PartitionRed, StoreLost
 from streams.runtime import clients, dedupe, positions
+from streams.runtime.clients import Inquiry
 from streams.runtime.view import open_database
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def put_aside(path: Path) -> None:
     log.error("local state %s put aside as %s", path, aside.name)
 
 
-async def replay_changelog(bootstrap: str, changelog: TopicPartition, db: Rdict) -> Recovered:
+async def replay_changelog(inquiry: Inquiry, changelog: TopicPartition, db: Rdict) -> Recovered:
     """Apply the changelog's committed tail to the database.
 
     Raises
@@ -54,20 +55,27 @@ async def replay_changelog(bootstrap: str, changelog: TopicPartition, db: Rdict)
     """
     began = time.monotonic()
     local = positions.read_number(db, positions.CHANGELOG_KEY)
+    begin, end = await inquiry.bounds(changelog)
+    if local is not None and local > end:
+        raise StoreLost(
+            f"local state is at offset {local} of {changelog.topic}, which ends at {end}"
+        )
     rows = 0
-    async with clients.reader(bootstrap) as consumer:
-        consumer.assign([changelog])
-        begin = (await consumer.beginning_offsets([changelog]))[changelog]
-        end = (await consumer.end_offsets([changelog]))[changelog]
-        if local is not None and local > end:
-            raise StoreLost(
-                f"local state is at offset {local} of {changelog.topic}, which ends at {end}"
-            )
-        async for records in clients.read_to(consumer, changelog, max(local or 0, begin), end):
-            rows += len(records)
-            db.write(_changes(records))
+    async for records in _tail(inquiry, changelog, max(local or 0, begin), end):
+        rows += len(records)
+        db.write(_changes(records))
     source = "local" if local else "changelog" if rows else "defaults"
     return Recovered(source, rows, time.monotonic() - began)
+
+
+async def _tail(
+    inquiry: Inquiry, tp: TopicPartition, start: int, end: int
+) -> AsyncIterator[Sequence[Any]]:
+    if start >= end:
+        return
+    async with clients.reader(inquiry.bootstrap) as consumer:
+        async for records in clients.read_to(consumer, tp, start, end):
+            yield records
 
 
 def _changes(records: Sequence[Any]) -> WriteBatch:
@@ -81,19 +89,16 @@ def _changes(records: Sequence[Any]) -> WriteBatch:
     return batch
 
 
-async def replay_dedupe(bootstrap: str, tp: TopicPartition, db: Rdict, window: int) -> None:
+async def replay_dedupe(inquiry: Inquiry, tp: TopicPartition, db: Rdict, window: int) -> None:
     """Unpack the identities that the local database does not know yet."""
-    async with clients.reader(bootstrap) as consumer:
-        consumer.assign([tp])
-        begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
-        local = positions.read_number(db, positions.DEDUPE_POSITION_KEY) or 0
-        async for records in clients.read_to(consumer, tp, max(local, begin), end):
-            batch = WriteBatch(raw_mode=True)
-            for record in records:
-                dedupe.put(batch, dedupe.unpack(record.value), window)
-            batch.put(positions.DEDUPE_POSITION_KEY, positions.number(records[-1].offset + 1))
-            db.write(batch)
+    begin, end = await inquiry.bounds(tp)
+    local = positions.read_number(db, positions.DEDUPE_POSITION_KEY) or 0
+    async for records in _tail(inquiry, tp, max(local, begin), end):
+        batch = WriteBatch(raw_mode=True)
+        for record in records:
+            dedupe.put(batch, dedupe.unpack(record.value), window)
+        batch.put(positions.DEDUPE_POSITION_KEY, positions.number(records[-1].offset + 1))
+        db.write(batch)
 
 
 def load_fences(db: Rdict) -> positions.Fences:
@@ -108,7 +113,7 @@ def load_fences(db: Rdict) -> positions.Fences:
 
 
 async def check_position(
-    bootstrap: str, tp: TopicPartition, stored: int, fingerprint: str, *, adopt_hint: str
+    inquiry: Inquiry, tp: TopicPartition, stored: int, fingerprint: str, *, adopt_hint: str
 ) -> int:
     """Check that the log still is the one that was read up to ``stored``.
 
@@ -129,36 +134,33 @@ async def check_position(
     PartitionRed
         Going on would skip or repeat records silently.
     """
-    async with clients.reader(bootstrap, isolation_level="read_uncommitted") as consumer:
-        consumer.assign([tp])
-        begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
-        where = f"{tp.topic}/{tp.partition}"
-        if stored < 0:
-            if begin > 0:
-                log.warning("%s begins at %d and nothing was read of it before", where, begin)
-            return int(begin)
-        if stored + 1 > end:
-            raise PartitionRed(
-                f"{where} ends at {end} but was read up to {stored}: it was made anew. {adopt_hint}"
-            )
-        if stored + 1 < begin:
-            raise PartitionRed(
-                f"{where} begins at {begin} but was read up to {stored} only: the records between "
-                f"are gone. {adopt_hint}"
-            )
-        # An operator's reset of the group's offsets leaves no fingerprint: that is meant.
-        known = fingerprint and stored >= begin
-        if known and await _fingerprint_at(consumer, tp, stored) != fingerprint:
-            raise PartitionRed(
-                f"{where} has another record at {stored} than the one that was read: it was made "
-                f"anew. {adopt_hint}"
-            )
+    begin, end = await inquiry.bounds(tp)
+    where = f"{tp.topic}/{tp.partition}"
+    if stored < 0:
+        if begin > 0:
+            log.warning("%s begins at %d and nothing was read of it before", where, begin)
+        return begin
+    if stored + 1 > end:
+        raise PartitionRed(
+            f"{where} ends at {end} but was read up to {stored}: it was made anew. {adopt_hint}"
+        )
+    if stored + 1 < begin:
+        raise PartitionRed(
+            f"{where} begins at {begin} but was read up to {stored} only: the records between "
+            f"are gone. {adopt_hint}"
+        )
+    # An operator's reset of the group's offsets leaves no fingerprint: that is meant.
+    known = fingerprint and stored >= begin
+    if known and await _fingerprint_at(inquiry, tp, stored) != fingerprint:
+        raise PartitionRed(
+            f"{where} has another record at {stored} than the one that was read: it was made "
+            f"anew. {adopt_hint}"
+        )
     return stored + 1
 
 
-async def _fingerprint_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> str:
-    async for records in clients.read_to(consumer, tp, offset, offset + 1):
+async def _fingerprint_at(inquiry: Inquiry, tp: TopicPartition, offset: int) -> str:
+    async for records in _tail(inquiry, tp, offset, offset + 1):
         if records[0].offset == offset:
             return positions.fingerprint(records[0])
         break

@@ -22,6 +22,7 @@ from streams.runtime import clients
 from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
 from streams.runtime.app import make_app
 from streams.runtime.chunks import Chunk
+from streams.runtime.clients import Inquiry
 from streams.runtime.owner import Host, PartitionOwner
 from streams.runtime.ownership import Ownership
 from streams.runtime.store import Job
@@ -67,6 +68,7 @@ class FoldRole:
         folder: Path,
         url: str,
         ownership: Ownership,
+        inquiry: Inquiry,
         give_up: Callable[[str], None],
         job: Job | None = None,
         config: Config | None = None,
@@ -97,6 +99,7 @@ class FoldRole:
             folder,
             lambda: url,
             ownership,
+            inquiry,
             lambda: self.app.chunk_consumer,
             self._append,
             give_up,
@@ -182,6 +185,7 @@ class AdmitRole:
         folder: Path,
         url: str,
         ownership: Ownership,
+        inquiry: Inquiry,
         give_up: Callable[[str], None],
     ) -> None:
         self.owners = {}
@@ -205,6 +209,7 @@ class AdmitRole:
             settings,
             CataloguePrices(),
             ownership,
+            inquiry,
             self._producer,
             lambda: self.app.chunk_consumer,
             give_up,

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any, ClassVar
 from uuid import UUID
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -21,8 +22,6 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
-
-from streams.runtime import clients
 
 
 class _Uuid(AbstractType):  # type: ignore[misc]
@@ -107,13 +106,12 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
         return request_struct_class([(_NOBODY, self._topic, {})], False, False, {})
 
 
-async def topic_id(bootstrap: str, topic: str) -> str:
+async def topic_id(admin: AIOKafkaAdminClient, topic: str) -> str:
     """Id of a topic (full name); empty where the topic, or a broker that knows ids, is missing."""
-    async with clients.admin(bootstrap) as admin:
-        try:
-            answer = await admin._send_request(_MetadataRequest(topic))
-        except (IncompatibleBrokerVersion, NotImplementedError):
-            return ""
+    try:
+        answer = await admin._send_request(_MetadataRequest(topic))
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return ""
     for found in answer.topics:
         if found[0] == 0 and found[1] == topic and found[2] != _NOBODY:
             return str(found[2])

@@ -62,6 +62,25 @@ async def ensure(settings: Settings) -> list[str]:
     return [f"created {t.name} ({t.partitions} partitions)" for t in created]
 
 
+async def check(settings: Settings) -> None:
+    """Check that all topics exist and are what they must be: what a worker asks before it starts.
+
+    Raises
+    ------
+    Misuse
+        A topic is not what it must be: another number of partitions would lead tenants astray.
+    Failed
+        A topic is missing, or Kafka does not answer.
+    """
+    wanted = topics(settings)
+    async with _admin(settings) as admin:
+        found = await _look(admin, wanted)
+    _check(settings, wanted, found)
+    missing = [topic.name for topic in wanted if topic.name not in found]
+    if missing:
+        raise Failed(f"missing topics: {', '.join(missing)}; `streams topics ensure` creates them")
+
+
 async def describe(settings: Settings, *, ask: bool = True) -> list[dict[str, Any]]:
     """All topics as they must be and, if Kafka is asked, as they are (``found``, None = missing).
 

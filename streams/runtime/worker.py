@@ -15,9 +15,9 @@ from typing import IO, Any, Protocol
 from aiokafka.errors import KafkaError
 
 from streams.core.errors import Failed, Misuse
-from streams.runtime import failpoints
+from streams.runtime import failpoints, topics
 from streams.runtime.app import App, quiet_libraries
-from streams.runtime.clients import ApiProducer
+from streams.runtime.clients import ApiProducer, Inquiry
 from streams.runtime.cluster import KafkaCluster
 from streams.runtime.http import listen, serving, url_of
 from streams.runtime.owner import PartitionOwner
@@ -112,17 +112,19 @@ class _Worker:
         url = url_of(listening)
         ownership = Ownership(self._settings)
         producer = ApiProducer(self._settings.kafka)
+        inquiry = Inquiry(self._settings.kafka)
+        await topics.check(self._settings)
         try:
             await producer.start()
             await ownership.start()
+            await inquiry.start()
         except KafkaError as error:
-            await producer.stop()
+            await asyncio.gather(producer.stop(), inquiry.stop())
             raise Failed(f"no Kafka broker answers at {self._settings.kafka}: {error}") from None
         role: Role = (AdmitRole if self._name == "admit" else FoldRole)(
-            self._settings, self._folder, url, ownership, self._give_up
+            self._settings, self._folder, url, ownership, inquiry, self._give_up
         )
-        cluster = KafkaCluster(self._settings, ownership, role.owners, role.ready)
-        await cluster.start()
+        cluster = KafkaCluster(self._settings, ownership, inquiry, role.owners, role.ready)
         watch = None
         try:
             async with serving(listening, self._settings, cluster, producer):
@@ -135,7 +137,7 @@ class _Worker:
         finally:
             if watch is not None:
                 watch.cancel()
-            for client in (cluster, producer, ownership):
+            for client in (inquiry, producer, ownership):
                 with contextlib.suppress(Exception):
                     await asyncio.wait_for(client.stop(), 2.0)
         return self._exit

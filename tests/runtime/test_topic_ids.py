@@ -14,22 +14,22 @@ async def test_an_id_lives_as_long_as_its_topic(
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        assert await topic_id(kafka, name) == ""
+        assert await topic_id(admin, name) == ""
         await admin.create_topics([NewTopic(name, 2, 1), NewTopic(other, 2, 1)])
 
         async def there() -> bool:
-            return bool(await topic_id(kafka, name))
+            return bool(await topic_id(admin, name))
 
         async def gone() -> bool:
-            return not await topic_id(kafka, name)
+            return not await topic_id(admin, name)
 
         await until(there)
-        first = await topic_id(kafka, name)
-        assert await topic_id(kafka, name) == first != await topic_id(kafka, other)
+        first = await topic_id(admin, name)
+        assert await topic_id(admin, name) == first != await topic_id(admin, other)
         await admin.delete_topics([name])
         await until(gone)
         await admin.create_topics([NewTopic(name, 2, 1)])
         await until(there)
-        assert await topic_id(kafka, name) != first
+        assert await topic_id(admin, name) != first
     finally:
         await admin.close()
