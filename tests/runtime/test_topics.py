@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from streams import topology
 from streams.core.errors import Failed, Misuse
 from streams.runtime.processes import free_port
-from streams.runtime.topics import describe, ensure
+from streams.runtime.topics import check, describe, ensure
 from streams.settings import Settings
 
 
@@ -118,6 +118,15 @@ async def test_the_number_of_partitions_never_grows_silently(settings: Settings)
     await ensure(settings)
     with pytest.raises(Misuse, match="must have 4 \\(fixed for life\\)"):
         await ensure(msgspec.structs.replace(settings, partitions=4))
+
+
+async def test_a_worker_needs_them_all_and_as_they_must_be(settings: Settings) -> None:
+    with pytest.raises(Failed, match=r"missing topics: .*tenant\.log\.v1.*streams topics ensure"):
+        await check(settings)
+    await ensure(settings)
+    await check(settings)
+    with pytest.raises(Misuse, match="must have 4"):
+        await check(msgspec.structs.replace(settings, partitions=4))
 
 
 async def test_says_which_kafka_does_not_answer() -> None:
