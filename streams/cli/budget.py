@@ -3,7 +3,14 @@
 import click
 import msgspec
 
-from streams.cli.client import Client, api_option, json_option, print_body, settings_for
+from streams.cli.client import (
+    Client,
+    api_option,
+    json_option,
+    print_body,
+    settings_for,
+    tenant_argument,
+)
 from streams.cli.usage import GROUPS, PERIODS, usd
 from streams.core.errors import Misuse
 from streams.core.money import parse_usd
@@ -69,7 +76,7 @@ def budget() -> None:
 
 
 @budget.command(name="list")
-@click.argument("tenant")
+@tenant_argument
 @api_option
 @json_option
 def list_(tenant: str, api: str | None, as_json: bool) -> None:
@@ -88,7 +95,7 @@ def list_(tenant: str, api: str | None, as_json: bool) -> None:
 
 
 @budget.command(name="set")
-@click.argument("tenant")
+@tenant_argument
 @click.option("--id", "budget_id", required=True, help="Name of the budget.")
 @click.option("--limit-usd", required=True, metavar="USD", help="The most it may be.")
 @click.option("--period", type=click.Choice(PERIODS), default="day", show_default=True)
@@ -153,7 +160,7 @@ def set_(
 
 
 @budget.command(name="delete")
-@click.argument("tenant")
+@tenant_argument
 @click.argument("budget_id", metavar="ID")
 @api_option
 @json_option

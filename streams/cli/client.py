@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from streams.core.errors import ApiError, Failed, Misuse
+from streams.core.tenant import is_tenant
 from streams.settings import Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,6 +36,15 @@ class _Problem(msgspec.Struct, frozen=True):
 
 api_option = click.option("--api", metavar="URL", help="Address of the HTTP API.")
 kafka_option = click.option("--kafka", metavar="HOST:PORT", help="Address of Kafka.")
+
+
+def _tenant(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    if not is_tenant(name):
+        raise click.BadParameter(f"{name!r} can't be a tenant: 1 to 128 of A-Z a-z 0-9 . _ -")
+    return name
+
+
+tenant_argument = click.argument("tenant", callback=_tenant)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -80,15 +90,23 @@ class Client:
         Names the API, or the folder of the running `up`; its token is sent.
     transport : httpx.BaseTransport, optional
         Instead of the network.
+    timeout : float
+        Seconds that an answer may take.
     """
 
-    def __init__(self, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = 150,
+    ) -> None:
         self.url = find_api(settings)
         try:
             self._http = httpx.Client(
                 base_url=self.url,
                 headers={"Authorization": f"Bearer {settings.token}"} if settings.token else {},
-                timeout=httpx.Timeout(150, connect=5),
+                timeout=httpx.Timeout(timeout, connect=5),
                 transport=transport,
                 trust_env=False,
             )

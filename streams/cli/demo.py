@@ -21,7 +21,7 @@ from streams.cli.demo_tally import judge, total, totals
 from streams.cli.demo_view import Alert, Scene, Spend, View, alert_line, new_view, starting
 from streams.cli.feed import Feed
 from streams.cli.lines import JsonLines
-from streams.cli.send import wait_folded
+from streams.cli.send import is_folded
 from streams.cli.tail import records
 from streams.core.errors import Failed, StreamsError
 from streams.dev.fleet import TENANTS, Expected, FleetEvent, events
@@ -31,6 +31,7 @@ from streams.topology import BUDGET_ALERTS
 SECONDS = 25.0
 KILL_AFTER = 10.0
 BEAT = 0.05
+ANSWER_SECONDS = 30
 LAST_ALERTS = 1.0
 """Seconds for the alerts of the last events to come by."""
 MEAN_COST = Decimal("0.005")
@@ -140,7 +141,7 @@ class Demo:
         print(f"from another terminal: STREAMS_DATA={self._system.data} streams usage research")
         settings = settings_for(api=running.api, kafka=running.kafka)
         scene = Scene(self._begun, running.api, str(self._system.data), workers=running.workers)
-        with Client(settings) as client:
+        with Client(settings, timeout=ANSWER_SECONDS) as client:
             before = await asyncio.to_thread(totals, client)
             self._calls = {tenant: each.calls for tenant, each in before.items()}
             self._calls_before = sum(self._calls.values())
@@ -209,7 +210,11 @@ class Demo:
             await asyncio.sleep(BEAT)
         view.note("the load has ended; waiting until all that was sent is counted")
         await feed.flush(wait=True)
-        await asyncio.to_thread(wait_folded, client, feed.marks)
+        for (topic, partition, _), (offset, tenant) in sorted(feed.marks.items()):
+            place = f"{topic}:{partition}:{offset}"
+            # Again and again, each time for a moment, so that a second Ctrl-C is heard.
+            while not await asyncio.to_thread(is_folded, client, tenant, place):
+                pass
         await asyncio.sleep(LAST_ALERTS)
 
     def _account(self, batch: list[FleetEvent], scene: Scene) -> None:

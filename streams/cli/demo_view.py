@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import msgspec
 from rich.bar import Bar
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -17,7 +16,9 @@ from rich.text import Text
 from streams.cli.demo_system import Worker
 from streams.cli.tables import new_table
 
-_KEPT_ALERTS = 10
+_KEPT_ALERTS = 30
+_NOTES = 4
+_BAR = 18
 _MARK = {"exceeded": "red", "crossed": "yellow", "recovered": "green"}
 
 
@@ -58,7 +59,7 @@ class Scene(msgspec.Struct):
     sent: int = 0
     counted: int = 0
     rate: int = 0
-    notes: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=6))
+    notes: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=_NOTES))
 
 
 def alert_line(kind: str, alert: Alert) -> str:
@@ -131,6 +132,7 @@ class LiveView(View):
 
     def __init__(self, scene: Scene, console: Console) -> None:
         super().__init__(scene)
+        self._console = console
         self._live = Live(
             console=console, get_renderable=self._render, refresh_per_second=8, transient=False
         )
@@ -155,46 +157,46 @@ class LiveView(View):
             f"  {scene.rate:,} events/s  sent {scene.sent:,}  counted {scene.counted:,}",
         )
         where = Text(f"API {scene.api}/ (docs)  Ctrl-C ends", style="dim")
-        low = Columns([self._alerts(), self._workers()], padding=(0, 4))
         notes = Text("\n".join(scene.notes), style="dim")
-        return Group(head, where, self._budgets(), low, notes)
+        return Group(head, where, self._budgets(), self._alerts(), self._workers(), notes)
 
     def _budgets(self) -> Table:
         table = new_table()
-        table.add_column("tenant")
-        table.add_column("counts")
-        table.add_column("spent USD", justify="right")
-        table.add_column("budget USD", justify="right")
-        table.add_column("", width=30)
-        table.add_column("%", justify="right")
+        for name in ("tenant", "counts"):
+            table.add_column(name, no_wrap=True)
+        for name in ("spent USD", "budget"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("", width=_BAR)
+        table.add_column("%", justify="right", no_wrap=True)
         for spend in self.scene.spends.values():
             share = float(spend.spent / spend.limit) if spend.limit else 0.0
             color = "red" if share > 1 else "yellow" if share >= 0.5 else "green"
             table.add_row(
                 spend.tenant,
                 spend.scope or "all",
-                f"{spend.spent:,.4f}",
+                f"{spend.spent:,.2f}",
                 f"{spend.limit:,.2f}",
-                Bar(1, 0, min(share, 1.0), width=30, color=color),
+                Bar(1, 0, min(share, 1.0), width=_BAR, color=color),
                 f"{share:.0%}",
             )
         return table
 
-    def _alerts(self) -> Table:
-        table = new_table(f"alerts ({len(self.scene.fired)})")
-        table.add_column("", width=60, no_wrap=True)
-        for text in self.scene.alerts:
-            style = next((color for word, color in _MARK.items() if word in text), "")
-            table.add_row(Text(text, style=style))
-        return table
+    def _alerts(self) -> Text:
+        """As many of the last alerts as the screen has lines for."""
+        scene = self.scene
+        others = 4 + len(scene.spends) + 6 + _NOTES
+        room = max(1, self._console.size.height - others)
+        first = "" if scene.first_alert is None else f", the first after {scene.first_alert:.1f} s"
+        text = Text(f"alerts: {len(scene.fired)}{first}\n", style="bold")
+        for alert in list(scene.alerts)[-room:]:
+            style = next((color for word, color in _MARK.items() if word in alert), "none")
+            text.append(f"  {alert}\n", style=f"not bold {style}")
+        text.no_wrap = True
+        return text
 
-    def _workers(self) -> Table:
-        table = new_table("workers")
-        table.add_column("role")
-        table.add_column("pid", justify="right")
-        for worker in self.scene.workers:
-            table.add_row(worker.role, str(worker.pid))
-        return table
+    def _workers(self) -> Text:
+        told = "  ".join(f"{worker.role} {worker.pid}" for worker in self.scene.workers)
+        return Text(f"workers: {told}")
 
 
 def new_view(scene: Scene) -> View:

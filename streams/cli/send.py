@@ -22,11 +22,13 @@ from streams.cli.client import (
 )
 from streams.cli.lines import AzureTrace, Event, JsonLines
 from streams.core.errors import ApiError, Failed, Misuse
+from streams.core.tenant import is_tenant
 from streams.settings import Settings
 
 CHUNK_BYTES = 1 << 20
 LINE_BYTES = 8 << 20
-WAIT_MS = 120_000
+WAIT_SECONDS = 120
+WAIT_MS = 2_000
 
 
 Marks = dict[tuple[str, int, int], tuple[int, str]]
@@ -79,6 +81,8 @@ def send(
     if azure_trace is not None:
         if tenant is None or model is None:
             raise Misuse("--azure-trace needs --tenant and --model")
+        if not is_tenant(tenant):
+            raise Misuse(f"{tenant!r} can't be a tenant: 1 to 128 of A-Z a-z 0-9 . _ -")
         reader = AzureTrace(tenant, provider, model)
     elif tenant is not None or model is not None:
         raise Misuse("--tenant and --model go with --azure-trace; a line of FILE says its tenant")
@@ -211,15 +215,28 @@ def wait_folded(client: Client, marks: Marks) -> None:
     Failed
         Not folded in time, or the last event of a tenant was refused.
     """
+    end = time.monotonic() + WAIT_SECONDS
     for (topic, partition, _), (offset, tenant) in sorted(marks.items()):
         place = f"{topic}:{partition}:{offset}"
-        end = time.monotonic() + WAIT_MS / 1000
-        while True:
-            try:
-                client.get("v1", "tenants", tenant, "budgets", after=place, wait_ms=WAIT_MS)
-                break
-            except ApiError as error:
-                # 503: the tenant's partition is on its way to another worker.
-                if error.status != 503 or time.monotonic() > end:
-                    raise Failed(f"sent, but for tenant {tenant} at {place}: {error}") from None
-            time.sleep(0.2)
+        while not is_folded(client, tenant, place):
+            if time.monotonic() > end:
+                raise Failed(f"sent, but {place} is not folded after {WAIT_SECONDS} s")
+
+
+def is_folded(client: Client, tenant: str, place: str) -> bool:
+    """Wait a little for a tenant's event to be folded; False when it is not yet.
+
+    Raises
+    ------
+    Failed
+        The event was refused, or the API can't be asked.
+    """
+    try:
+        client.get("v1", "tenants", tenant, "budgets", after=place, wait_ms=WAIT_MS)
+    except ApiError as error:
+        # Not reflected yet, or the tenant's partition is on its way to another worker.
+        if error.code in ("not_reflected", "not_ready"):
+            time.sleep(0.1)
+            return False
+        raise Failed(f"sent, but for tenant {tenant} at {place}: {error}") from None
+    return True

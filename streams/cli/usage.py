@@ -3,7 +3,14 @@
 import click
 import msgspec
 
-from streams.cli.client import Client, api_option, json_option, print_body, settings_for
+from streams.cli.client import (
+    Client,
+    api_option,
+    json_option,
+    print_body,
+    settings_for,
+    tenant_argument,
+)
 
 PERIODS = ("hour", "day", "week", "month")
 GROUPS = ("provider", "model", "agent", "cost_attribution", "job", "cluster")
@@ -36,7 +43,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@click.argument("tenant")
+@tenant_argument
 @click.option("--period", type=click.Choice(PERIODS), default="day", show_default=True)
 @click.option("--group-by", type=click.Choice(GROUPS), help="One line for each value of this.")
 @click.option("--from", "start", metavar="TIME", help="First moment, RFC 3339.")

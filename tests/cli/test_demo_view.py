@@ -37,14 +37,26 @@ def test_an_alert_is_one_line(kind: str, alert: Alert, text: str) -> None:
 
 def test_the_screen_shows_all_of_the_scene() -> None:
     out = StringIO()
-    with LiveView(scene(), Console(file=out, force_terminal=True, width=100)) as view:
+    with LiveView(scene(), Console(file=out, force_terminal=True, width=80, height=24)) as view:
         view.note("kill -9 of the fold worker 4711")
     for text in (
         *("900 events/s", "sent 1,200", "counted 1,100", "http://127.0.0.1:1/"),
-        *("20.5000", "40.00", "51%", "model=gpt-4o", "200%"),
+        *("20.50", "40.00", "51%", "model=gpt-4o", "200%"),
         *("4711", "threshold crossed 50%", "kill -9"),
     ):
         assert text in out.getvalue()
+
+
+def test_the_newest_of_many_alerts_fit_on_a_small_screen() -> None:
+    out, full = StringIO(), scene()
+    full.alerts.extend(f"t1/b{number} exceeded" for number in range(30))
+    full.notes.extend(("one", "two", "three", "the last note"))
+    with LiveView(full, Console(file=out, force_terminal=True, width=80, height=24)):
+        pass
+    shown = out.getvalue()
+    assert "t1/b29 exceeded" in shown
+    assert "the last note" in shown
+    assert "..." not in shown
 
 
 def test_without_a_terminal_each_second_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,8 @@ def test_help_lists_every_command_and_imports_none() -> None:
         (["usage", "t1", "--frm", "x"], "No such option"),
         (["usage", "t1"], "no running `streams up` found"),
         (["bench", "nope"], "is not one of"),
+        (["usage", "a/b"], "can't be a tenant"),
+        (["budget", ".."], "can't be a tenant"),
         (["send", "nope.jsonl"], "does not exist"),
         (["tail"], "Missing argument"),
     ],

@@ -140,6 +140,7 @@ def streams_process(tmp_path: Path) -> Callable[..., "subprocess.CompletedProces
         ("--azure-trace", "{file}"),
         ("--azure-trace", "{file}", "--tenant", "t1"),
         ("{file}", "--tenant", "t1"),
+        ("--azure-trace", "{file}", "--tenant", "t/1", "--model", "m"),
         ("{file}", "--azure-trace", "{file}", "--tenant", "t1", "--model", "m"),
     ],
 )
@@ -152,14 +153,22 @@ def test_options_that_do_not_fit_are_a_misuse(
 
 
 def test_waiting_asks_for_each_mark_and_goes_on_while_a_partition_moves(api: Any) -> None:
-    api.answers = [(503, b'{"code":"not_ready"}'), (200, b"{}")]
+    late = [(503, b'{"code":"not_ready"}'), (504, b'{"code":"not_reflected"}')]
+    api.answers = [*late, (200, b"{}")]
     with Client(Settings(api=api.url)) as client:
         wait_folded(client, {("m", 0, 1): (41, "t1"), ("m", 1, 0): (7, "t2")})
     first, second = (
-        f"/v1/tenants/{tenant}/budgets?after=m%3A{place}&wait_ms=120000"
+        f"/v1/tenants/{tenant}/budgets?after=m%3A{place}&wait_ms=2000"
         for tenant, place in (("t1", "0%3A41"), ("t2", "1%3A7"))
     )
-    assert [asked.path for asked in api.asked] == [first, first, second]
+    assert [asked.path for asked in api.asked] == [first, first, first, second]
+
+
+def test_waiting_ends(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.cli.send.WAIT_SECONDS", 0)
+    api.answers = [(504, b'{"code":"not_reflected"}')]
+    with Client(Settings(api=api.url)) as client, pytest.raises(Failed, match="not folded after"):
+        wait_folded(client, {("m", 0, 1): (41, "t1")})
 
 
 def test_a_refused_event_is_told_when_it_is_waited_for(api: Any) -> None:
