@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupLoadInProgressError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.core.errors import Failed
@@ -138,8 +138,17 @@ class Inquiry:
         return len(await self._consumer._client._wait_on_metadata(topic))
 
     async def committed(self, group: str, tp: TopicPartition) -> OffsetAndMetadata:
-        """Return a group's committed offset, -1 for none."""
-        return (await self.admin.list_consumer_group_offsets(group, partitions=[tp]))[tp]
+        """Return a group's committed offset, -1 for none.
+
+        Raises
+        ------
+        KafkaError
+            The coordinator does not answer or has not loaded the group yet.
+        """
+        offsets = await self.admin.list_consumer_group_offsets(group, partitions=[tp])
+        if tp not in offsets:  # the client drops the group's own error, such as "still loading"
+            raise GroupLoadInProgressError(group)
+        return offsets[tp]
 
 
 class ApiProducer:
