@@ -1,0 +1,89 @@
+"""Sends a run's input: steadily while faults go on, at full speed once they are over."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from streams import topology
+from streams.core.time import format_time
+from streams.settings import Settings
+from tests.faults.events import Event
+
+RESERVE = 0.1
+"""This share is kept back for a plan that takes longer than expected, and trickles."""
+STEP_S = 0.05
+ATTEMPTS = 1_000
+
+
+def record(settings: Settings, event: Event) -> dict[str, Any]:
+    """Arguments of ``producer.send`` for an event, in binary mode."""
+    return {
+        "topic": topology.name(settings, event.topic),
+        "value": msgspec.json.encode(event.data),
+        "key": event.tenant.encode(),
+        "headers": [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", event.id.encode()),
+            ("ce_source", event.source.encode()),
+            ("ce_type", event.type.encode()),
+            ("ce_time", format_time(event.time).encode()),
+            ("content-type", b"application/json"),
+        ],
+    }
+
+
+def producer(settings: Settings) -> AIOKafkaProducer:
+    """Idempotent, so that the order and number of what is sent is known."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, enable_idempotence=True, acks="all", linger_ms=20
+    )
+
+
+async def send_all(settings: Settings, events: Iterable[Event]) -> int:
+    """Send as fast as it goes and wait for the acks."""
+    async with producer(settings) as to:
+        futures = [await to.send(**record(settings, event)) for event in events]
+        await asyncio.gather(*futures)
+    return len(futures)
+
+
+async def send_steadily(
+    settings: Settings,
+    events: Iterable[Event],
+    total: int,
+    seconds: float,
+    over: Callable[[], bool],
+) -> int:
+    """Send ``total`` events within ``seconds``, or at once when the faults are ``over``."""
+    rate = total / seconds
+    sent = 0
+    async with producer(settings) as to:
+        last: Any = None
+        credit, at = 0.0, time.monotonic()
+        for event in events:
+            while credit < 1:
+                if over():
+                    credit = float("inf")
+                    break
+                await asyncio.sleep(STEP_S)
+                now = time.monotonic()
+                slow = 10 if sent > total * (1 - RESERVE) else 1
+                credit, at = credit + (now - at) * rate / slow, now
+            credit -= 1
+            last = await to.send(**record(settings, event))
+            sent += 1
+        if last is not None:
+            await to.flush()
+            await last
+    return sent
+
+
+def today() -> int:
+    """Return this hour's start, microseconds: the newest event time of a run begun now."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)  # noqa: TID251
+    return int(hour.timestamp()) * 10**6

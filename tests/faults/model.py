@@ -1,0 +1,163 @@
+"""What a run's input must come to: Decimals and dicts in plain Python, no code of the folds."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.faults.events import Event
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NANO = Decimal("1e-9")
+MTOK = Decimal(10) ** 6
+# USD a million tokens: input, output, cache read (tiers above 128k tokens are not reached).
+PRICES = {
+    ("openai", "gpt-4o"): (Decimal("2.5"), Decimal(10), Decimal("1.25")),
+    ("openai", "gpt-4o-mini"): (Decimal("0.15"), Decimal("0.6"), Decimal("0.075")),
+    ("google", "gemini-1.5-flash"): (Decimal("0.075"), Decimal("0.3"), Decimal("0.01875")),
+    ("anthropic", "claude-sonnet-4-5"): (Decimal(3), Decimal(15), Decimal("0.3")),
+}
+SUMS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+MONEY = ("cost_usd", "reported_usd", "computed_usd")
+
+Group = tuple[str, str | None]
+"""Start of a period as the API writes it, and the value it is grouped by."""
+
+
+@dataclass
+class Budget:
+    """One tenant's budget, what it counted by period, and what it must have told."""
+
+    limit: Decimal
+    period: str
+    zone: str = "UTC"
+    thresholds: list[int] = field(default_factory=lambda: [50, 80, 100])
+    scope: dict[str, str] = field(default_factory=dict)
+    spent: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    told: set[tuple[str, str, int | None]] = field(default_factory=set)
+    alerts: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def add(self, event: Event, scope: dict[str, str], cost: Decimal) -> None:
+        if any(scope[key] != value for key, value in self.scope.items()):
+            return
+        start = text_of(start_of(self.period, self.zone, event.time))
+        self.spent[start] += cost
+        spent = self.spent[start]
+        for threshold in sorted(self.thresholds):
+            if spent * 100 >= self.limit * threshold:
+                self.tell(event, start, "budget.threshold.crossed", threshold)
+        if spent > self.limit:
+            self.tell(event, start, "budget.exceeded", None)
+
+    def tell(self, event: Event, start: str, what: str, threshold: int | None) -> None:
+        if (start, what, threshold) not in self.told:
+            self.told.add((start, what, threshold))
+            self.alerts.append(
+                (start, what, threshold, plain(self.spent[start]), event.source, event.id)
+            )
+
+
+class Model:
+    """A naive fold of the input: each event once, in the order in which it was sent."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str, str]] = set()
+        self.usage: dict[tuple[str, str], dict[Group, dict[str, Any]]] = {}
+        self.budgets: dict[tuple[str, str], Budget] = {}
+        self.commands: list[tuple[str, str]] = []
+        self.unpriced: set[tuple[str, str, str]] = set()
+        self.duplicates = 0
+
+    def fold(self, events: Iterable[Event]) -> "Model":
+        for event in events:
+            identity = event.tenant, event.source, event.id
+            if identity in self.seen:
+                self.duplicates += 1
+                continue
+            self.seen.add(identity)
+            if event.type == "budget.set":
+                self._set(event)
+            else:
+                self._count(event)
+        return self
+
+    def alerts(self) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+        """Return the alerts of each (tenant, budget), in order."""
+        return {key: budget.alerts for key, budget in self.budgets.items() if budget.alerts}
+
+    def _set(self, event: Event) -> None:
+        data = event.data
+        self.commands.append((event.tenant, data["budget_id"]))
+        self.budgets[event.tenant, data["budget_id"]] = Budget(
+            Decimal(data["limit_usd"]),
+            data["period"],
+            data.get("timezone", "UTC"),
+            data.get("thresholds", [50, 80, 100]),
+            data.get("scope", {}),
+        )
+
+    def _count(self, event: Event) -> None:
+        data = event.data
+        usage = data.get("usage")
+        if usage is None and "cost_usd" not in data:
+            return
+        usage = usage or {}
+        provider = usage.get("gen_ai.provider.name", "")
+        model = usage.get("gen_ai.request.model", "")
+        tokens = [
+            usage.get(f"gen_ai.usage.{kind}", 0)
+            for kind in ("input_tokens", "output_tokens", "cache_read.input_tokens")
+        ]
+        reported = computed = Decimal(0)
+        unpriced = 0
+        if "cost_usd" in data:
+            reported = nano(Decimal(data["cost_usd"]))
+        elif (provider, model) in PRICES:
+            read, out, cached = PRICES[provider, model]
+            plain_tokens = tokens[0] - tokens[2]
+            computed = nano((plain_tokens * read + tokens[1] * out + tokens[2] * cached) / MTOK)
+        else:
+            unpriced = 1
+            self.unpriced.add((event.tenant, provider, model))
+        call = dict(zip(SUMS, (1, *tokens, 0), strict=True)) | {
+            "cost_usd": reported + computed,
+            "reported_usd": reported,
+            "computed_usd": computed,
+            "unpriced_calls": unpriced,
+        }
+        for view, group in (("hour", None), ("day", None), ("day by model", model)):
+            start = text_of(start_of(view.split()[0], "UTC", event.time))
+            groups = self.usage.setdefault((event.tenant, view), {})
+            bucket = groups.setdefault((start, group), dict.fromkeys(call, 0))
+            for name, value in call.items():
+                bucket[name] += value
+        scope = {"model": model, "cost_attribution": data.get("cost_attribution", "")}
+        default = (event.tenant, "default")
+        if default not in self.budgets:
+            self.budgets[default] = Budget(Decimal(100), "day")
+        for name in ("day", "hour-4o", "berlin", "default"):
+            if budget := self.budgets.get((event.tenant, name)):
+                budget.add(event, scope, reported + computed)
+
+
+def nano(amount: Decimal) -> Decimal:
+    return amount.quantize(NANO, rounding=ROUND_HALF_EVEN)
+
+
+def plain(amount: Decimal) -> str:
+    """Write an amount as the API does."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def start_of(period: str, zone: str, time: int) -> datetime:
+    local = (EPOCH + timedelta(microseconds=time)).astimezone(ZoneInfo(zone))
+    hour = local.replace(minute=0, second=0, microsecond=0)
+    return hour if period == "hour" else hour.replace(hour=0)
+
+
+def text_of(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
