@@ -133,9 +133,19 @@ def _set(view: View, entry: Entry, body: BudgetSet) -> tuple[BudgetRow | None, B
     now = _next(before, _wanted(body, record.time))
     view.put(budget_key(record.tenant, body.budget_id), now)
     if body.budget_id not in tenant.budgets:
-        budgets = tuple(sorted((*tenant.budgets, body.budget_id)))
+        others = _without_implicit_default(view, record.tenant, tenant.budgets)
+        budgets = tuple(sorted((*others, body.budget_id)))
         view.put(tenant_row, TenantRow(tenant.timezone, budgets, tenant.fences))
     return before, now
+
+
+def _without_implicit_default(view: View, tenant: str, budgets: tuple[str, ...]) -> tuple[str, ...]:
+    """End the default budget: it is that of a tenant that has set none."""
+    default = _present(view, tenant, DEFAULT) if DEFAULT in budgets else None
+    if default is None or not default.implicit:
+        return budgets
+    view.put(budget_key(tenant, DEFAULT), _changed(default, implicit=False, deleted=True))
+    return tuple(b for b in budgets if b != DEFAULT)
 
 
 def _check_values(body: BudgetSet) -> None:

@@ -136,7 +136,7 @@ class Model:
                 bucket[name] += value
         scope = {"model": model, "cost_attribution": data.get("cost_attribution", "")}
         default = (event.tenant, "default")
-        if default not in self.budgets:
+        if not any(tenant == event.tenant for tenant, _ in self.budgets):
             self.budgets[default] = Budget(Decimal(100), "day")
         for name in ("day", "hour-4o", "berlin", "default"):
             if budget := self.budgets.get((event.tenant, name)):

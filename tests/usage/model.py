@@ -148,6 +148,9 @@ class Model:
     def set_budget(self, tenant: str, name: str, time: int, new: Budget) -> None:
         old = self.present(tenant, name, None)
         self.audit.append(("budget.set", "done", name))
+        default = self.present(tenant, "default", None)
+        if name != "default" and default is not None and default.implicit:
+            default.implicit, default.deleted = False, True
         self.budgets[tenant, name] = new
         new.since = time
         if old is None:

@@ -113,7 +113,7 @@ def test_delete_and_set_begin_anew_but_the_revision_goes_on() -> None:
     first = log.call("6")
     assert [data(o)["outcome"] for o in log.delete("b")] == ["done"]
     assert log.call("6") == []
-    assert [i["config"]["budget_id"] for i in budgets(log.view, "t1", log_time=0)] == ["default"]
+    assert budgets(log.view, "t1", log_time=0) == []
     log.budget("10", budget_id="b", thresholds=[50])
     again = log.call("6")
     assert told(first) == told(again) == [(CROSSED, 50)]
@@ -129,6 +129,18 @@ def test_the_default_budget_can_be_replaced_and_removed() -> None:
     assert (log.call("9000"), budgets(log.view, "t1", log_time=log.log_time)) == ([], [])
     log.budget("100")
     assert shown(log)["revision"] == 3
+
+
+def test_the_default_budget_ends_with_the_first_one_set() -> None:
+    log = Writer()
+    log.call("40")
+    log.budget("1000", budget_id="b")
+    assert log.call("400") == []
+    assert [data(o)["outcome"] for o in log.delete("default")] == ["rejected"]
+    assert [i["config"]["budget_id"] for i in budgets(log.view, "t1", log_time=0)] == ["b"]
+    log.budget("100")
+    assert [i["spent_usd"] for i in budgets(log.view, "t1", log_time=log.log_time)] == ["400", "0"]
+    assert shown(log)["revision"] == 2
 
 
 @pytest.mark.parametrize("deleted_before", [False, True])
