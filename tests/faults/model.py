@@ -69,6 +69,7 @@ class Model:
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.commands: list[tuple[str, str]] = []
         self.unpriced: set[tuple[str, str, str]] = set()
+        self._with_budget: set[str] = set()
         self.duplicates = 0
 
     def fold(self, events: Iterable[Event]) -> "Model":
@@ -91,6 +92,7 @@ class Model:
     def _set(self, event: Event) -> None:
         data = event.data
         self.commands.append((event.tenant, data["budget_id"]))
+        self._with_budget.add(event.tenant)
         self.budgets[event.tenant, data["budget_id"]] = Budget(
             Decimal(data["limit_usd"]),
             data["period"],
@@ -136,7 +138,8 @@ class Model:
                 bucket[name] += value
         scope = {"model": model, "cost_attribution": data.get("cost_attribution", "")}
         default = (event.tenant, "default")
-        if not any(tenant == event.tenant for tenant, _ in self.budgets):
+        if event.tenant not in self._with_budget:
+            self._with_budget.add(event.tenant)
             self.budgets[default] = Budget(Decimal(100), "day")
         for name in ("day", "hour-4o", "berlin", "default"):
             if budget := self.budgets.get((event.tenant, name)):
