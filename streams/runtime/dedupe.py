@@ -41,7 +41,8 @@ class Dedupe:
         wanted = [h for h in identities if h not in self._new]
         self._seen = dict(self._new)
         newest = log_time // self.window
-        for epoch in (newest - 1, newest):
+        # A partition's very first records come before any log time: there is no epoch before 0.
+        for epoch in range(max(0, newest - 1), newest + 1):
             keys = [_key(epoch, h) for h in wanted]
             for identity, value in zip(wanted, self._db.get(keys) if keys else (), strict=True):
                 if value is not None:

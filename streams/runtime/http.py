@@ -40,6 +40,8 @@ def listen(bind: str) -> socket.socket:
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
         number = int(port)
+        if not 0 <= number <= 65535:
+            raise ValueError(number)
     except ValueError:
         raise Misuse(f"STREAMS_BIND must be ADDRESS:PORT, not {bind!r}") from None
     if not loopback:

@@ -1,5 +1,6 @@
 """Users' duplicates: the same source and id count once, wherever they come from."""
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
@@ -33,6 +34,25 @@ async def test_twice_in_one_batch_and_across_sends(system: System, tenant: str) 
     # The same id is another tenant's own.
     await system.done("send", "-", "--wait", stdin=lines(f"{tenant}-2", ["a"]))
     assert await calls(system, f"{tenant}-2") == 1
+
+
+async def test_what_was_admitted_before_the_first_fold_started(
+    installation: Installation,
+) -> None:
+    async with installation(pairs=0) as system:
+        await system.worker("admit", "w0").start()
+        await system.ready()
+        await system.done("send", "-", stdin=lines("t1", ["a", "b", "a"]))
+        last = lines("t1", ["b", "c"])
+        at = (await system.done("send", "-", stdin=last))["last"][-1]
+        place = f"{at['topic']}:{at['partition']}:{at['offset']}"
+        inputs = system.http.get(
+            system.tenant("t1", "usage"), params={"after": place, "wait_ms": 30000}
+        )
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(inputs)
+            group.create_task(system.worker("fold", "w0").start())
+        assert asked.result().json()["total"]["calls"] == 3
 
 
 async def test_across_the_death_of_every_worker(installation: Installation) -> None:

@@ -1,0 +1,124 @@
+"""What a fold sees through its buffer is what a plain dict would hold."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rocksdict import Rdict, WriteBatch
+
+from streams.core.errors import PartitionRed
+from streams.core.rows import Row, encode_row
+from streams.runtime import view as module
+from streams.runtime.view import BufferedView, DatabaseReader, after, open_database, write
+
+
+class Note(Row, frozen=True, array_like=True):
+    kind: ClassVar[bytes] = b"n/"
+
+    number: int
+
+
+@contextmanager
+def database() -> Iterator[Rdict]:
+    with tempfile.TemporaryDirectory() as folder:
+        db = open_database(Path(folder) / "db")
+        try:
+            yield db
+        finally:
+            db.close()
+
+
+KEYS = st.lists(st.sampled_from([b"\x00", b"a", b"b", b"\xfe", b"\xff"]), max_size=4).map(
+    lambda parts: b"n/" + b"".join(parts)
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), KEYS, st.integers(0, 99)),
+        st.tuples(st.just("delete"), KEYS, st.just(0)),
+        st.tuples(st.just("get"), KEYS, st.just(0)),
+        st.tuples(st.just("scan"), KEYS, st.integers(0, 3)),
+        st.tuples(st.just("commit"), st.just(b""), st.just(0)),
+        st.tuples(st.just("lose"), st.just(b""), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+def expected(
+    rows: dict[bytes, int], prefix: bytes, *, reverse: bool, start: bytes | None
+) -> list[tuple[bytes, int]]:
+    keys = sorted((key for key in rows if key.startswith(prefix)), reverse=reverse)
+    if start is not None:
+        keys = [key for key in keys if (key <= start if reverse else key >= start)]
+    return [(key, rows[key]) for key in keys]
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS, starts=st.lists(KEYS, min_size=1, max_size=5), clean=st.sampled_from([0, 9]))
+def test_the_buffer_is_a_dict(
+    steps: list[tuple[str, bytes, int]], starts: list[bytes], clean: int
+) -> None:
+    before, module.MAX_CLEAN_ROWS = module.MAX_CLEAN_ROWS, clean
+    try:
+        with database() as db:
+            db.put(b"m/neighbour", encode_row(Note(1)))
+            db.put(b"o/neighbour", encode_row(Note(2)))
+            _run(db, steps, starts)
+    finally:
+        module.MAX_CLEAN_ROWS = before
+
+
+def _run(db: Rdict, steps: list[tuple[str, bytes, int]], starts: list[bytes]) -> None:
+    view, reader = BufferedView(db), DatabaseReader(db)
+    rows: dict[bytes, int] = {}
+    durable: dict[bytes, int] = {}
+    for at, (step, key, number) in enumerate(steps):
+        if step == "put":
+            view.put(key, Note(number))
+            rows[key] = number
+        elif step == "delete":
+            view.delete(key)
+            rows.pop(key, None)
+        elif step == "get":
+            row = view.get(Note, key)
+            assert (None if row is None else row.number) == rows.get(key)
+        elif step == "commit":
+            batch = WriteBatch(raw_mode=True)
+            write(batch, view.encoded())
+            db.write(batch)
+            view.committed()
+            durable = dict(rows)
+        elif step == "lose":
+            # A store that is lost takes its buffer with it.
+            view, rows = BufferedView(db), dict(durable)
+        else:
+            start = key + starts[at % len(starts)][2:] if number & 1 else None
+            reverse = bool(number & 2)
+            for source, held in ((view, rows), (reader, durable)):
+                found = source.scan(Note, key, reverse=reverse, start=start)
+                shown = [(k, row.number) for k, row in found]
+                assert shown == expected(held, key, reverse=reverse, start=start)
+    assert {key: row.number for key, row in reader.scan(Note, b"n/")} == durable
+
+
+@given(prefix=st.binary(max_size=4), key=st.binary(max_size=6))
+def test_after_is_the_first_key_beyond_a_prefix(prefix: bytes, key: bytes) -> None:
+    end = after(prefix)
+    if key.startswith(prefix):
+        assert end is None or key < end
+    elif key > prefix:
+        assert end is not None
+        assert key >= end
+
+
+def test_a_damaged_or_newer_row_is_red_not_wrong() -> None:
+    with database() as db:
+        for value in (b"\x01\xc1", bytes((Note.version + 1,)) + encode_row(Note(1))[1:]):
+            db.put(b"n/a", value)
+            with pytest.raises(PartitionRed, match="Note"):
+                DatabaseReader(db).get(Note, b"n/a")
