@@ -235,7 +235,9 @@ class OriginWriter:
     async def _admit(self) -> None:
         while not self._stopping and not self._reopen:
             if self._seeking:
+                # Look again before waiting: a rebalance during the seek asks to open anew.
                 await self._seek()
+                continue
             chunk = self._inbox.take()
             if chunk is None:
                 await self._inbox.filled.wait()

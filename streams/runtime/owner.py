@@ -274,7 +274,9 @@ class PartitionOwner:
         assert store is not None
         while not self._stopping:
             if self._seeking:
+                # Look again before waiting: a rebalance during the seek asks for another one.
                 await self._release()
+                continue
             chunk = self._inbox.take()
             if chunk is None:
                 await self._inbox.filled.wait()

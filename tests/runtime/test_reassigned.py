@@ -1,0 +1,81 @@
+"""A rebalance may fall into any wait of an owner or writer; each must then seek once more."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+from faust.types import TP
+
+from streams.runtime.admitter import AdmitHost, OriginWriter
+from streams.runtime.owner import Host, PartitionOwner
+from streams.settings import Settings
+
+Until = Callable[..., Awaitable[None]]
+
+
+class FakeConsumer:
+    """Lets a test act while a seek is on its way."""
+
+    def __init__(self) -> None:
+        self.seeks = 0
+        self.during: dict[int, Callable[[], None]] = {}
+
+    async def release(self, tp: TP, offset: int) -> None:
+        self.seeks += 1
+        await asyncio.sleep(0)
+        self.during.get(self.seeks, lambda: None)()
+
+    def hold(self, tp: TP) -> None:
+        pass
+
+    def is_held(self, tp: TP) -> bool:
+        return False
+
+
+class OwnerOfNothing(PartitionOwner):
+    async def _take_over(self) -> None:
+        self.store = cast(Any, SimpleNamespace(source=SimpleNamespace(offset=4), close=_nothing))
+        await self._release()
+        self.state = "running"
+
+
+class WriterOfNothing(OriginWriter):
+    opened = 0
+
+    async def _open(self) -> None:
+        self.opened += 1
+        self._reopen = False
+        await self._seek()
+        self.state = "running"
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def test_an_owner_seeks_again_when_a_rebalance_falls_into_its_seek(until: Until) -> None:
+    consumer = FakeConsumer()
+    job = SimpleNamespace(topic="log")
+    host = cast(Host, SimpleNamespace(job=job, consumer=lambda: consumer))
+    owner = OwnerOfNothing(host, 0)
+    await until(lambda: owner.state == "running")
+    consumer.during[2] = owner.reassigned
+    owner.reassigned()
+    await until(lambda: consumer.seeks == 3)
+    consumer.during[4] = lambda: setattr(owner, "_stopping", True)
+    owner.reassigned()
+    await asyncio.wait_for(owner.stop(), 2)
+    assert owner.state == "closed"
+
+
+async def test_a_writer_opens_anew_when_a_rebalance_falls_into_its_seek(until: Until) -> None:
+    consumer = FakeConsumer()
+    host = cast(AdmitHost, SimpleNamespace(settings=Settings(), consumer=lambda: consumer))
+    writer = WriterOfNothing(host, "agent.messages.v1", TP("agent.messages.v1", 0))
+    await until(lambda: writer.state == "running")
+    consumer.during[2] = writer.reassigned
+    writer._seeking = True
+    writer._inbox.filled.set()
+    await until(lambda: writer.opened == 2)
+    await asyncio.wait_for(writer.stop(), 2)
