@@ -42,7 +42,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     log_retention_hours: int = 168
     default_budget_usd: str = "100"
     namespace_tenants: dict[str, str] = {}
-    memory_limit: str = ""
     failpoint: str = ""
     """Tests only: ``NAME@FLAGFILE`` kills this process once at that point."""
 
@@ -51,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return f"{self.group}-admit"
 
 
-_INTEGERS_FROM_ONE = ("partitions", "replication", "dedupe_hours", "grace_hours")
+_FROM_ONE = ("partitions", "replication", "dedupe_hours", "log_retention_hours")
 # Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
 _LATER = frozenset(
     (
@@ -67,6 +66,7 @@ _LATER = frozenset(
         "S3_PREFIX",
         "TOKENS_FILE",
         "EMBEDDER",
+        "MEMORY_LIMIT",
         "JOB_HISTORY_HOURS",
         "JOB_STALE_SECONDS",
     )
@@ -116,9 +116,11 @@ def load(
         parse_usd(settings.default_budget_usd)
     except (msgspec.ValidationError, ValueError) as error:
         raise Misuse(f"a setting is wrong: {error}") from None
-    for name in _INTEGERS_FROM_ONE:
+    for name in _FROM_ONE:
         if getattr(settings, name) < 1:
             raise Misuse(f"a setting is wrong: {PREFIX}{name.upper()} must be at least 1")
+    if settings.grace_hours < 0 or settings.tick_seconds <= 0:
+        raise Misuse("a setting is wrong: GRACE_HOURS is at least 0, TICK_SECONDS above 0")
     return settings, tuple(warnings)
 
 
