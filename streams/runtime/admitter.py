@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
@@ -41,6 +41,7 @@ INBOX_BYTES = 16 << 20
 SLICE = 1_000
 YIELD_EVERY = 250
 RETRY_S = 0.5
+RETRY_MAX_S = 3.0
 RETRIES = 5
 STOP_S = 8.0
 
@@ -172,12 +173,15 @@ class OriginWriter:
             except Exception as error:
                 self._failures += 1
                 log.warning("%s: admit failed (%d): %r", self.tp, self._failures, error)
-                if self._failures >= RETRIES:
+                # A broker that is away comes back, and nothing is lost meanwhile.
+                if self._failures >= RETRIES and not isinstance(error, KafkaError | OSError):
                     self.host.give_up(f"{self.tp}: admit failed {RETRIES} times: {error!r}")
                     return
                 self.state = "opening"
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._nudge.wait(), RETRY_S * self._failures)
+                    await asyncio.wait_for(
+                        self._nudge.wait(), min(RETRY_S * self._failures, RETRY_MAX_S)
+                    )
 
     async def _open(self) -> None:
         """Find the committed offset, check that the topic still is the same, seek there."""

@@ -24,8 +24,9 @@ def quiet_libraries() -> None:
     mine = ("streams.runtime.transport", "streams.runtime.app")
     for name in ("faust", "mode", "aiokafka", "asyncio", *mine):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # These report each transaction that is still settling and each rebalance as a warning.
-    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.ERROR)
+    # These warn of what they then retry: transactions that are still settling, rebalances.
+    for name in ("aiokafka.consumer.group_coordinator", "aiokafka.producer.sender"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 class App(faust.App):  # type: ignore[misc]
