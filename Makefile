@@ -26,3 +26,8 @@ lint: $(READY)
 # What is compared with is installed into .bench-venv by the bench itself.
 bench: $(READY)
 	$(BIN)/streams bench counting
+
+# Fault runs of the given seeds, each with zombies and stops too: make soak SEEDS="1 2 3"
+SEEDS ?= 1 2 3
+soak: $(READY)
+	$(BIN)/python -m tests.faults --more --seed $(SEEDS)
