@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -44,6 +45,9 @@ RETRY_S = 0.5
 RETRY_MAX_S = 3.0
 RETRIES = 5
 STOP_S = 8.0
+DEAD_BYTES = topology.INTERNAL_MAX_BYTES - (1 << 20)
+"""The largest value of a dead letter; headers need room too."""
+LEFT_OUT = "__streams.errors.value"
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -54,10 +58,11 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class SharedProducer:
-    """The process's producer for log and DLQ, replaced when it can't be trusted any more."""
+    """The process's producer for log or DLQ, replaced when it can't be trusted any more."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, *, compression: str | None = None) -> None:
         self._bootstrap = bootstrap
+        self._compression = compression
         self._producer: AIOKafkaProducer | None = None
         self._lock = asyncio.Lock()
 
@@ -65,7 +70,7 @@ class SharedProducer:
         async with self._lock:
             if self._producer is not None:
                 return self._producer
-            producer = clients.plain_producer(self._bootstrap)
+            producer = clients.plain_producer(self._bootstrap, compression=self._compression)
             try:
                 await producer.start()
             except BaseException:
@@ -97,6 +102,8 @@ class AdmitHost(msgspec.Struct, frozen=True):
     ownership: Ownership
     inquiry: clients.Inquiry
     producer: SharedProducer
+    dead_letters: SharedProducer
+    """Compresses: a small compressed batch may hold a value that no plain one could carry on."""
     consumer: Callable[[], Consumer]
     give_up: Callable[[str], None]
 
@@ -270,13 +277,15 @@ class OriginWriter:
                 await asyncio.sleep(0)
         reach("admit.decoded")
         producer = await self.host.producer.get()
+        undertaker = await self.host.dead_letters.get() if dead else None
         try:
             await _all(
                 *(self._send_log(producer, p, values) for p, values in logged.items()),
-                *(self._send_dead(producer, raw, headers) for raw, headers in dead),
+                *(self._send_dead(undertaker, raw, headers) for raw, headers in dead),
             )
         except BaseException:
             await self.host.producer.discard(producer)
+            await self.host.dead_letters.discard(undertaker)
             raise
         reach("admit.acknowledged")
         await self._commit(records[-1])
@@ -327,9 +336,14 @@ class OriginWriter:
     async def _send_dead(
         self, producer: AIOKafkaProducer, raw: Any, headers: list[tuple[str, bytes]]
     ) -> None:
+        value = raw.value
+        if value and len(value) > DEAD_BYTES and len(zlib.compress(value)) > DEAD_BYTES:
+            # Only an input topic that takes more than it must can hold such a record.
+            headers = [*headers, (LEFT_OUT, f"{len(value)} bytes are too many for a DLQ".encode())]
+            value = None
         # Not send(): it asserts on a record that has neither key nor value.
         batch = producer.create_batch()
-        batch.append(key=raw.key, value=raw.value, timestamp=None, headers=headers)
+        batch.append(key=raw.key, value=value, timestamp=None, headers=headers)
         partitions = self.host.settings.partitions
         partition = raw.partition % partitions
         await (await producer.send_batch(batch, self._dlq, partition=partition))

@@ -34,7 +34,9 @@ def transactional_producer(bootstrap: str, transactional_id: str) -> AIOKafkaPro
     )
 
 
-def plain_producer(bootstrap: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
+def plain_producer(
+    bootstrap: str, *, linger_ms: int = 0, compression: str | None = None
+) -> AIOKafkaProducer:
     """Idempotent producer, acks=all, outside of transactions."""
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -45,6 +47,7 @@ def plain_producer(bootstrap: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
         max_batch_size=BATCH_BYTES,
         max_request_size=INTERNAL_MAX_BYTES,
         linger_ms=linger_ms,
+        compression_type=compression,
     )
 
 

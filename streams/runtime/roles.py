@@ -195,6 +195,7 @@ class AdmitRole:
         self._assigned = False
         self._closing: set[asyncio.Task[None]] = set()
         self._producer = SharedProducer(settings.kafka)
+        self._dead_letters = SharedProducer(settings.kafka, compression="gzip")
         self.app = make_app(
             settings,
             group=settings.admit_group,
@@ -211,6 +212,7 @@ class AdmitRole:
             ownership,
             inquiry,
             self._producer,
+            self._dead_letters,
             lambda: self.app.chunk_consumer,
             give_up,
         )
@@ -220,7 +222,7 @@ class AdmitRole:
 
     async def stop(self) -> None:
         await asyncio.gather(*(w.stop() for w in self._writers.values()), *self._closing)
-        await self._producer.stop()
+        await asyncio.gather(self._producer.stop(), self._dead_letters.stop())
 
     def ready(self) -> str | None:
         """None when all assigned partitions are admitted."""
