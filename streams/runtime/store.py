@@ -6,8 +6,9 @@ The steps of a chunk, in order (DESIGN.md section 2, rule 4):
  2. fold     record by record: origin fence, dedupe, fold; at most 50 ms of it
  3. begin    a Kafka transaction
  4. send     changed rows (each key once) and positions to the changelog; outputs; identities
- 5. offsets  of the input go into the transaction too
- 6. await    every send future: aiokafka commits although a batch failed
+ 5. await    every send future: aiokafka commits although a batch failed
+ 6. offsets  of the input go into the transaction too; only now, since the broker refuses batches
+             while the offsets' partition is being added, and they are sent again 100 ms later
  7. commit
  8. write    rows and positions to RocksDB in one batch
  9. account  tell waiters and metrics
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 
 FOLD_SECONDS = 0.05
 CLOCK_EVERY = 64
+COMMIT_SECONDS = 15.0
+"""The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
 CLOSE_SECONDS = 5.0
 _UNIDENTIFIED = (Tick, Config, Refusal)
 
@@ -187,7 +190,8 @@ class PartitionStore:
         reach("fold.folded")
         folded = time.perf_counter()
         try:
-            await self._commit(source)
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._commit(source)
         except ProducerFenced:
             raise
         except Exception as error:
@@ -261,13 +265,13 @@ class PartitionStore:
         outputs = [await self._send_output(*output) for output in self._outputs]
         identities = await self._send_identities()
         reach("fold.outputs_sent")
+        acks = await asyncio.gather(*changes, *outputs, *identities)
+        reach("fold.acknowledged")
         await producer.send_offsets_to_transaction(
             {TopicPartition(job.topic, self.partition): OffsetAndMetadata(source.offset + 1, "")},
             job.group,
         )
         reach("fold.offsets_sent")
-        acks = await asyncio.gather(*changes, *outputs, *identities)
-        reach("fold.acknowledged")
         await producer.commit_transaction()
         reach("fold.committed")
         self._write(rows, acks[len(changes) - 1], acks[-1] if identities else None, source)

@@ -111,7 +111,7 @@ STEPS = ["begin_transaction", "send_batch", "send", "send_offsets_to_transaction
 
 
 @pytest.mark.parametrize("wiped", [False, True], ids=["local", "wiped"])
-@pytest.mark.parametrize("step", [*STEPS, "committed", "write", "ack"])
+@pytest.mark.parametrize("step", [*STEPS, "committed", "write", "ack", "silence"])
 async def test_whatever_fails_only_a_takeover_helps(
     stores: Stores,
     installed: Settings,
@@ -135,11 +135,17 @@ async def test_whatever_fails_only_a_takeover_helps(
         lost.set_exception(TimeoutError("injected"))
         return lost
 
+    async def never_acknowledged(*_: Any, **__: Any) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
     commit = producer.commit_transaction
     if step == "write":
         monkeypatch.setattr(one, "_write", lambda *_: 1 // 0)
     elif step == "ack":
         monkeypatch.setattr(producer, "send", acknowledge_never)
+    elif step == "silence":
+        monkeypatch.setattr(producer, "send", never_acknowledged)
+        monkeypatch.setattr(store, "COMMIT_SECONDS", 0.5)
     elif step == "committed":
         monkeypatch.setattr(producer, "commit_transaction", commit_then_fail)
     else:
