@@ -27,6 +27,8 @@ REFLECT_S = 90.0
 SECONDS_A_FAULT = 8.0
 """About what a fault takes with the restart after it; sets the rate of sending."""
 STOP_S = 15.0
+GAVE_UP = 3
+"""Exit code of a worker that was fenced three times in a minute: it asks to be started again."""
 
 
 class Broken(Exception):
@@ -78,7 +80,7 @@ class Run:
         try:
             await self._run()
         except Exception as error:
-            self.outcome.wrong.append(f"{type(error).__name__}: {error}")
+            self.outcome.wrong += [f"{type(e).__name__}: {e}" for e in _flat(error)]
             self.outcome.wrong += await self._states()
             await self._fleet.show_tasks()
         finally:
@@ -137,6 +139,7 @@ class Run:
             "commands": len(model.commands),
             "duplicates": model.duplicates,
             "deaths": sum(len(worker.deaths) for worker in self._fleet.workers.values()),
+            "gave_up": sum(w.deaths.count("gave up") for w in self._fleet.workers.values()),
             "seconds": round(time.monotonic() - self._began, 1),
         }
 
@@ -181,10 +184,19 @@ class Run:
         worker.deaths.append(fault.point)
 
     async def _work(self, worker: Worker, seconds: float) -> None:
+        """Wait until it works, and let it work for so long."""
         await self._ready(worker)
-        code = await worker.died(seconds)
-        if code is not None:
-            raise AssertionError(f"{worker.name} ended by itself with {code}")
+        while await worker.died(seconds) is not None:
+            self._again(worker)
+            await self._ready(worker)
+
+    def _again(self, worker: Worker) -> None:
+        """Start a worker that gave up, as a supervisor does; no other end by itself is right."""
+        if worker.code != GAVE_UP:
+            raise AssertionError(f"{worker.name} ended by itself with {worker.code}")
+        self._note(f"{worker.name} gave up and is started again")
+        worker.deaths.append("gave up")
+        worker.start()
 
     async def _strike(self, worker: Worker, fault: Fault) -> None:
         worker.deaths.append(fault.kind)
@@ -195,7 +207,7 @@ class Run:
         elif fault.kind == "stop":
             worker.signal(signal.SIGTERM)
             code = await worker.died(STOP_S)
-            if code != 0:
+            if code not in (0, GAVE_UP):
                 raise AssertionError(f"{worker.name} ended with {code} on SIGTERM")
         else:
             await worker.kill()
@@ -208,7 +220,7 @@ class Run:
         async with _api(worker) as api:
             while time.monotonic() < end:
                 if not worker.alive:
-                    raise AssertionError(f"{worker.name} ended by itself before it was ready")
+                    self._again(worker)
                 with contextlib.suppress(httpx.HTTPError):
                     found = await api.get("/readyz")
                     if found.status_code == 200:
@@ -226,6 +238,7 @@ class Run:
         """Ask each process for its partitions and what it waits for."""
         found = []
         for worker in self._fleet.alive():
+            worker.signal(signal.SIGCONT)
             for path in ("/readyz", "/v1/partitions?local=true"):
                 try:
                     async with _api(worker) as api:
@@ -252,5 +265,11 @@ class Run:
         return "\n".join([*parts, self._fleet.report()])
 
 
+def _flat(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _flat(inner)]
+    return [error]
+
+
 def _api(worker: Worker) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=worker.url, timeout=60, trust_env=False)
+    return httpx.AsyncClient(base_url=worker.url, timeout=30, trust_env=False)
