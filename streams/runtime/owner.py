@@ -62,9 +62,17 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class PartitionOwner:
-    """Owns one partition of the job's topic."""
+    """Owns one partition of the job's topic.
 
-    def __init__(self, host: Host, partition: int) -> None:
+    Parameters
+    ----------
+    before : asyncio.Task, optional
+        The stop of this process's last owner of the partition: its database is still open.
+    """
+
+    def __init__(
+        self, host: Host, partition: int, before: asyncio.Task[None] | None = None
+    ) -> None:
         self.host = host
         self.partition = partition
         self.tp = TP(host.job.topic, partition)
@@ -78,6 +86,7 @@ class PartitionOwner:
         self._seeking = False
         self._revoked = False
         self._nudge = asyncio.Event()
+        self._before = before
         self._task = asyncio.create_task(self._run(), name=f"owner-{partition}")
 
     # -- called by the agent and the assignment ------------------------------------------------
@@ -119,6 +128,8 @@ class PartitionOwner:
     async def _run(self) -> None:
         failures = 0
         try:
+            if self._before is not None:
+                await asyncio.wait((self._before,))
             while not self._stopping:
                 try:
                     await self._take_over()

@@ -77,7 +77,7 @@ class FoldRole:
         self._settings = settings
         self._ownership = ownership
         self._assigned = False
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[int, asyncio.Task[None]] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._producer = clients.plain_producer(settings.kafka)
         if job is None:
@@ -113,7 +113,9 @@ class FoldRole:
     async def stop(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
-        await asyncio.gather(*(owner.stop() for owner in self.owners.values()), *self._closing)
+        await asyncio.gather(
+            *(owner.stop() for owner in self.owners.values()), *self._closing.values()
+        )
         await self._producer.stop()
 
     def ready(self) -> str | None:
@@ -141,7 +143,9 @@ class FoldRole:
             if partition in self.owners:
                 self.owners[partition].reassigned()
             else:
-                self.owners[partition] = PartitionOwner(self._host, partition)
+                self.owners[partition] = PartitionOwner(
+                    self._host, partition, self._closing.get(partition)
+                )
         self._assigned = True
 
     def _on_revoked(self, tps: set[TP]) -> None:
@@ -151,8 +155,12 @@ class FoldRole:
 
     def _close(self, partition: int) -> None:
         task = asyncio.create_task(self.owners.pop(partition).stop())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._closing[partition] = task
+        task.add_done_callback(lambda done: self._closed(partition, done))
+
+    def _closed(self, partition: int, done: asyncio.Task[None]) -> None:
+        if self._closing.get(partition) is done:
+            del self._closing[partition]
 
     def _nudge(self) -> None:
         """An adoption may have been announced: red partitions look again."""

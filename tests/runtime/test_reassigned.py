@@ -54,6 +54,10 @@ async def _nothing() -> None:
     pass
 
 
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
 async def test_an_owner_seeks_again_when_a_rebalance_falls_into_its_seek(until: Until) -> None:
     consumer = FakeConsumer()
     job = SimpleNamespace(topic="log")
@@ -67,6 +71,20 @@ async def test_an_owner_seeks_again_when_a_rebalance_falls_into_its_seek(until: 
     owner.reassigned()
     await asyncio.wait_for(owner.stop(), 2)
     assert owner.state == "closed"
+
+
+async def test_an_owner_waits_until_the_last_one_has_closed_the_database(until: Until) -> None:
+    consumer = FakeConsumer()
+    job = SimpleNamespace(topic="log")
+    host = cast(Host, SimpleNamespace(job=job, consumer=lambda: consumer))
+    closed = asyncio.Event()
+    before = asyncio.create_task(_wait(closed))
+    owner = OwnerOfNothing(host, 0, before)
+    await asyncio.sleep(0.05)
+    assert consumer.seeks == 0
+    closed.set()
+    await until(lambda: owner.state == "running")
+    await owner.stop()
 
 
 async def test_a_writer_opens_anew_when_a_rebalance_falls_into_its_seek(until: Until) -> None:
