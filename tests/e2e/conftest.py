@@ -13,8 +13,6 @@ from streams.settings import Settings
 
 from .system import System, running
 
-PAIRS = 2
-
 
 @pytest.fixture(scope="session")
 async def producer(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
@@ -28,7 +26,7 @@ async def producer(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
 async def system(
     kafka: str, producer: AIOKafkaProducer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
-    """Two admit and two fold workers over four partitions; each test takes tenants of its own."""
+    """An admit and two fold workers over four partitions; each test takes tenants of its own."""
     settings = Settings(
         kafka=kafka,
         topic_prefix="e2e-",
@@ -37,7 +35,7 @@ async def system(
         data=str(tmp_path_factory.mktemp("e2e")),
         tick_seconds=0.2,
     )
-    async with running(settings, producer, PAIRS) as shared:
+    async with running(settings, producer, folds=2) as shared:
         yield shared
 
 
@@ -46,7 +44,7 @@ Installation = Callable[..., AbstractAsyncContextManager[System]]
 
 @pytest.fixture
 def installation(settings: Settings, producer: AIOKafkaProducer) -> Installation:
-    """``async with installation(pairs=1)``: an installation of this test's own."""
+    """``async with installation()``: an installation of this test's own."""
     return partial(running, settings, producer)
 
 

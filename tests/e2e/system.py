@@ -67,6 +67,10 @@ class Worker:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def exit_code(self) -> int | None:
+        return None if self._process is None else self._process.returncode
+
     async def start(self) -> None:
         """Start; returns when the process has said where it listens."""
         with self.log.open("ab") as log:
@@ -130,10 +134,13 @@ class System:
             self.workers[key] = Worker(role, name, self._env, Path(self.settings.data))
         return self.workers[key]
 
-    async def up(self, pairs: int) -> None:
-        """Create the topics and start pairs of an admit and a fold worker."""
+    async def up(self, folds: int) -> None:
+        """Create the topics and start one admit worker and some fold workers."""
         await topics.ensure(self.settings)
-        started = [self.worker(r, f"w{n}") for n in range(pairs) for r in ("admit", "fold")]
+        started = [
+            self.worker("admit", "w0"),
+            *(self.worker("fold", f"w{n}") for n in range(folds)),
+        ]
         await asyncio.gather(*(worker.start() for worker in started))
         await self.ready()
 
@@ -304,12 +311,12 @@ async def committed(bootstrap: str, topic: str) -> list[Any]:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, producer: AIOKafkaProducer, pairs: int
+    settings: Settings, producer: AIOKafkaProducer, folds: int = 1
 ) -> AsyncIterator[System]:
     """An installation that works, until the context ends."""
     system = System(settings, producer)
     try:
-        await system.up(pairs)
+        await system.up(folds)
         yield system
     finally:
         await system.down()

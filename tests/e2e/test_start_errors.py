@@ -9,7 +9,7 @@ from streams.settings import Settings
 
 from .system import Ended, System, cli, environment
 
-ROLES = ("admit", "fold", "all")
+ROLES = ("fold", "all")
 
 
 async def start(settings: Settings, role: str, **env: str) -> Ended:
@@ -37,11 +37,6 @@ async def test_a_taken_folder(system: System) -> None:
     assert busy.running
 
 
-async def test_a_taken_port(system: System) -> None:
-    taken = f"127.0.0.1:{system.worker('fold', 'w0').port}"
-    one_line(await start(system.settings, "fold", STREAMS_BIND=taken), 2, taken)
-
-
 async def test_no_kafka(tmp_path: Path) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     one_line(await start(Settings(kafka=nowhere, data=str(tmp_path)), "fold"), 1, nowhere)
@@ -54,10 +49,6 @@ async def test_no_topics(settings: Settings) -> None:
 async def test_another_number_of_partitions(system: System) -> None:
     env = {"STREAMS_PARTITIONS": "3", "STREAMS_WORKER": "w9"}
     one_line(await start(system.settings, "fold", **env), 2, "has 4 partitions, must have 3")
-
-
-async def test_an_unknown_failpoint(settings: Settings) -> None:
-    one_line(await start(settings, "fold", STREAMS_FAILPOINT="nonsense"), 2, "fold.committed")
 
 
 async def test_a_setting_that_is_wrong(settings: Settings) -> None:

@@ -58,7 +58,7 @@ def expected(
     return [(key, rows[key]) for key in keys]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=STEPS, starts=st.lists(KEYS, min_size=1, max_size=5), clean=st.sampled_from([0, 9]))
 def test_the_buffer_is_a_dict(
     steps: list[tuple[str, bytes, int]], starts: list[bytes], clean: int
