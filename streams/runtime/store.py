@@ -195,6 +195,9 @@ class PartitionStore:
         except ProducerFenced:
             raise
         except Exception as error:
+            if _is_fenced(self._producer):
+                # aiokafka says so to what waits; whoever asks later hears of an illegal state.
+                raise ProducerFenced from error
             raise StoreLost(f"{type(error).__name__}: {error}") from error
         done = time.perf_counter()
         metrics.FOLD_SECONDS.observe(folded - began)
@@ -287,11 +290,11 @@ class PartitionStore:
         batch = producer.create_batch()
         for key, value in rows:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                futures.append(await producer.send_batch(batch, topic, partition=partition))
+                futures.append(_noted(await producer.send_batch(batch, topic, partition=partition)))
                 batch = producer.create_batch()
                 if batch.append(key=key, value=value, timestamp=None) is None:
                     raise StoreLost(f"a row of {len(value or b'')} bytes fits no batch")
-        futures.append(await producer.send_batch(batch, topic, partition=partition))
+        futures.append(_noted(await producer.send_batch(batch, topic, partition=partition)))
         return futures
 
     async def _send_output(self, output: Output, cause: str) -> Any:
@@ -307,15 +310,19 @@ class PartitionStore:
             ("content-type", b"application/json"),
             ("origin", cause.encode()),
         ]
-        return await self._producer.send(
-            topic, output.data, output.tenant.encode(), partition, headers=headers
+        return _noted(
+            await self._producer.send(
+                topic, output.data, output.tenant.encode(), partition, headers=headers
+            )
         )
 
     async def _send_identities(self) -> list[Any]:
         packed = self._dedupe.packed() if self.job.dedupe else None
         if packed is None:
             return []
-        return [await self._producer.send(self.job.dedupe, packed, partition=self.partition)]
+        return [
+            _noted(await self._producer.send(self.job.dedupe, packed, partition=self.partition))
+        ]
 
     def _write(
         self,
@@ -366,6 +373,22 @@ class PartitionStore:
             )
         finally:
             self.db.close()
+
+
+def _is_fenced(producer: AIOKafkaProducer) -> bool:
+    task = producer._sender.sender_task
+    return (
+        task is not None
+        and task.done()
+        and not task.cancelled()
+        and isinstance(task.exception(), ProducerFenced)
+    )
+
+
+def _noted(sent: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """Keep asyncio from reporting a failure that nobody waits for: another one came before it."""
+    sent.add_done_callback(lambda future: future.cancelled() or future.exception())
+    return sent
 
 
 class _Work:

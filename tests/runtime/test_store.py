@@ -179,6 +179,28 @@ async def test_a_new_owner_fences_the_old_one(
         await new.close()
 
 
+async def test_who_is_fenced_while_it_sends_knows_it(
+    stores: Stores, installed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await stores()
+    await old.apply(chunk(0, [event(0)]))
+    new = await take_over(installed, tmp_path / "other")
+    producer = old._producer
+    send_batch = producer.send_batch
+
+    async def send_until_refused(*args: Any, **options: Any) -> Any:
+        sent = await send_batch(*args, **options)
+        await asyncio.wait((producer._sender.sender_task,), timeout=10)
+        return sent
+
+    monkeypatch.setattr(producer, "send_batch", send_until_refused)
+    try:
+        with pytest.raises(ProducerFenced):
+            await old.apply(chunk(1, [event(1)]))
+    finally:
+        await new.close()
+
+
 async def test_a_bug_in_a_fold_names_its_record(stores: Stores, installed: Settings) -> None:
     one = await stores()
     records = [event(0), event(1, "bug"), event(2)]
