@@ -308,7 +308,7 @@ class OriginWriter:
             raw.headers,
             raw.timestamp * 1000,
             received,
-            Origin(self.tp.topic, self._incarnation, raw.partition, raw.offset),
+            Origin(self.tp.topic, self._incarnation, self.tp.partition, raw.offset),
         )
         try:
             record: Record | None = admit(incoming, self.host.book, settings.namespace_tenants)
@@ -345,7 +345,7 @@ class OriginWriter:
         batch = producer.create_batch()
         batch.append(key=raw.key, value=value, timestamp=None, headers=headers)
         partitions = self.host.settings.partitions
-        partition = raw.partition % partitions
+        partition = self.tp.partition % partitions
         await (await producer.send_batch(batch, self._dlq, partition=partition))
 
     async def _commit(self, last: Any) -> None:

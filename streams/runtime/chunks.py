@@ -38,7 +38,7 @@ class Chunk:
         self.prev = prev
         self.records = records
         self.error = error
-        self.nbytes = sum(r.serialized_value_size for r in records)
+        self.nbytes = sum(len(r.value) for r in records if r.value)
 
     @property
     def last(self) -> int:

@@ -210,10 +210,12 @@ class PartitionStore:
     def _fold(self, work: "_Work", until: float) -> positions.Source:
         """Step 2: fold from ``work.at`` on; returns the source position after it."""
         view, fences, fold, partition = self._view, self._fences, self.job.fold, self.partition
-        raw, decoded, identities = work.raw, work.decoded, work.identities
+        identities = work.identities
         log_time, outputs = self.source.log_time, self._outputs
+        raw, decoded = work.raw, work.decoded
         for at in range(work.at, len(decoded)):
-            record, offset, timestamp = decoded[at], raw[at].offset, raw[at].timestamp * 1000
+            record, place = decoded[at], raw[at]
+            timestamp = place.timestamp * 1000
             if timestamp > log_time:
                 log_time = timestamp
             origin = record.origin
@@ -228,13 +230,13 @@ class PartitionStore:
                 metrics.SKIPPED.labels("duplicate").inc()
                 continue
             try:
-                made = fold(view, Entry(record, partition, offset, timestamp, log_time))
+                made = fold(view, Entry(record, partition, place.offset, timestamp, log_time))
             except Exception as error:
                 raise PartitionRed(
-                    f"{self._where(raw[at])} can't be folded: {type(error).__name__}: {error}"
+                    f"{self._where(place)} can't be folded: {type(error).__name__}: {error}"
                 ) from error
             if made:
-                cause = str(origin) if origin is not None else self._where(raw[at])
+                cause = str(origin) if origin is not None else self._where(place)
                 outputs.extend((output, cause) for output in made)
             if type(record.body) is Config:
                 # Later records live under the new settings: this transaction ends here.
@@ -249,7 +251,7 @@ class PartitionStore:
         )
 
     def _where(self, record: Any) -> str:
-        return f"{record.topic}/{record.partition}/{record.offset}"
+        return f"{self.job.topic}/{self.partition}/{record.offset}"
 
     # -- the transaction ----------------------------------------------------------------------
 
