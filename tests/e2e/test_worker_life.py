@@ -60,6 +60,30 @@ async def test_the_death_of_every_worker_changes_nothing(system: System) -> None
     assert await calls(system, "t1") == len(SENT) + 1
 
 
+async def test_a_second_worker_takes_its_share_and_its_death_loses_nothing(
+    system: System, until: Callable[..., Awaitable[None]]
+) -> None:
+    second = system.worker("fold", "w1")
+    await second.start()
+
+    async def shared() -> bool:
+        states = await system.partitions()
+        names = {state["worker"] for state in states if state["state"] == "running"}
+        return names == {"w0", "w1"}
+
+    await until(shared, 30)
+    await system.ready()
+    tenants = [f"s{n}" for n in range(8)]
+    await system.done("send", "-", stdin=b"\n".join(lines(t, SENT[:50]) for t in tenants))
+    await second.kill()
+    await system.done(
+        "send", "-", "--wait", stdin=b"\n".join(lines(t, SENT[25:75]) for t in tenants)
+    )
+    for tenant, expected in [*((t, 75) for t in tenants), ("t1", len(SENT) + 1)]:
+        assert (await system.get(tenant, "usage"))["total"]["calls"] == expected
+    assert {state["worker"] for state in await system.partitions()} == {"w0"}
+
+
 async def fence(system: System, partition: int) -> None:
     """Begin as another owner would."""
     transactional_id = fold_job(system.settings).transactional_id(partition)
