@@ -33,7 +33,8 @@ Cursor = Annotated[str | None, QueryParameter(description="`next` of the page be
 _DESCRIPTIONS = {
     400: "A parameter is wrong: bad_request",
     403: "Not a program of this machine: forbidden",
-    409: "Refused after it was accepted (`code` is the DLQ's), or rejected: resource_error",
+    409: "Refused after it was accepted (`code` is the DLQ's), rejected: resource_error, or its id "
+    "is another event's: conflict",
     413: "The body is over 1 MiB: too_large",
     422: "Refused by the decoder; `code` is the DLQ's",
     503: "Not served at the moment: not_ready",

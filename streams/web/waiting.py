@@ -43,6 +43,7 @@ async def audit_record(
     ------
     ApiError
         409 resource_error where it was rejected, 409 with the DLQ's code where it was refused,
+        409 conflict where its source and id were another event's and so it was not applied,
         504 not_reflected; each says where the command lies.
     """
     place = position(f"{event.topic}:{event.partition}:{event.offset}", reading.settings)
@@ -61,8 +62,11 @@ async def audit_record(
     except ApiError as error:
         raise problems.Extended(error.status, error.code, error.detail, where) from None
     if not items:
-        detail = "the command was folded, but its audit record is older than what is kept"
-        raise problems.Extended(504, "not_reflected", detail, where)
+        detail = (
+            "this source and id (an Idempotency-Key is one) stand for another event, or for a "
+            "command whose audit record is no longer kept: send it with an id of its own"
+        )
+        raise problems.Extended(409, "conflict", detail, where)
     record = items[0]
     result = _outcome.decode(record)
     if result.outcome == "rejected":

@@ -83,6 +83,9 @@ async def test_an_idempotency_key_is_applied_once(system: System, tenant: str) -
         "type": "budget.set",
         "data": {"budget_id": "b", "limit_usd": "1", "period": "day"},
     }
+    # An event is its source and id: a message and a command can't share a key.
+    answer = await system.http.post(url, json=command, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     headers = {"idempotency-key": "k2"}
     answers = [await system.http.post(url, json=command, headers=headers) for _ in range(2)]
     assert answers[0].status_code == answers[1].status_code == 200

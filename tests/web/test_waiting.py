@@ -79,6 +79,17 @@ async def test_a_command_that_is_not_folded_says_where_it_lies(
     assert problem["events"][0]["topic"] == "x-tenant.commands.v1"
 
 
+async def test_an_id_of_another_event_is_a_conflict(
+    api: Api, audits: dict[tuple[str, str], Any]
+) -> None:
+    """It was folded as a duplicate, so there never was an audit record."""
+    headers = {"Idempotency-Key": "taken"}
+    answer = await api.post(COMMANDS, json=COMMAND, params={"wait": "true"}, headers=headers)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "conflict")
+    assert problem["events"][0]["id"] == "taken"
+
+
 async def test_a_batch_answers_a_list_in_its_order(
     api: Api, audits: dict[tuple[str, str], Any]
 ) -> None:
