@@ -95,12 +95,6 @@ class Raw(NamedTuple):
     offset: int
     timestamp: int
     value: bytes
-    topic: str = "log"
-    partition: int = PARTITION
-
-    @property
-    def serialized_value_size(self) -> int:
-        return len(self.value)
 
 
 def event(number: int, event_id: str | None = None) -> Record:

@@ -12,7 +12,7 @@ from streams.runtime.chunks import MAX_RECORDS, Chunk, ChunkScheduler, Inbox
 
 class Record(NamedTuple):
     offset: int
-    serialized_value_size: int = 3
+    value: bytes = b"abc"
 
 
 def chunk(prev: int | None, offsets: Sequence[int]) -> Chunk:
