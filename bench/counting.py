@@ -53,7 +53,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="streams-bench-") as folder,
         EmbeddedKafka(Path(folder) / "kafka") as kafka,
     ):
-        runs = _run(options, Path(folder), kafka.bootstrap, python)
+        runs = _run(options, Path(folder), kafka, python)
     result = _result(runs, options)
     if options.json:
         print(json.dumps(result))
@@ -79,8 +79,9 @@ def _options() -> argparse.Namespace:
 
 
 def _run(
-    options: argparse.Namespace, folder: Path, kafka: str, python: Path
+    options: argparse.Namespace, folder: Path, broker: EmbeddedKafka, python: Path
 ) -> dict[str, list[dict[str, Any]]]:
+    kafka = broker.bootstrap
     chosen = [c for c in CONTENDERS if c[0] in options.only]
     inputs: dict[int, tuple[str, Counter[str]]] = {}
     for events in {options.slow_events if slow else options.events for *_, slow in chosen}:
@@ -105,7 +106,7 @@ def _run(
                 **extra,
             }
             of = Path(sys.executable) if name == "ours" else python
-            report = harness.contend(of, script, spec, TIMEOUT_S)
+            report = harness.contend(of, script, spec, TIMEOUT_S, broker=broker.pid or 0)
             asyncio.run(job.check(kafka, report["changelog"], script, expected))
             asyncio.run(job.forget(kafka, [report["changelog"]]))
             report["events_per_s"] = report["events"] / report["seconds"]
@@ -113,7 +114,8 @@ def _run(
             runs[name].append(report)
             say(
                 f"{repeat + 1}/{options.repeats} {name}: {report['events_per_s']:,.0f} events/s, "
-                f"{report['cpu_us_per_event']:.1f} us CPU an event, counts right"
+                f"{report['cpu_us_per_event']:.1f} us CPU an event, counts right; "
+                f"other processes took {report['others_cpu']:.0%} of the machine"
             )
     return runs
 
@@ -162,6 +164,7 @@ def _figures(name: str, reports: list[dict[str, Any]]) -> dict[str, Any]:
         "events_per_s": harness.spread([r["events_per_s"] for r in reports], 0),
         "cpu_us_per_event": harness.spread([r["cpu_us_per_event"] for r in reports], 2),
         "rss_mib": harness.spread([r["rss_mib"] for r in reports], 0),
+        "others_cpu": harness.spread([r["others_cpu"] for r in reports], 3),
         "events": reports[0]["events"],
         "configured": CONFIGURED[kind].format(interval=interval),
         "end": END[kind],

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -39,8 +40,13 @@ def peers_python() -> Path:
     return python
 
 
-def contend(python: Path, name: str, spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+def contend(
+    python: Path, name: str, spec: Mapping[str, Any], timeout: float, *, broker: int
+) -> dict[str, Any]:
     """Run one contender alone in a process of its own and return its report.
+
+    ``others_cpu`` in it is what everything but the contender and the broker (a process id) took of
+    the machine meanwhile: 0 is a quiet machine, and a run of which it is much says little.
 
     Raises
     ------
@@ -49,6 +55,7 @@ def contend(python: Path, name: str, spec: Mapping[str, Any], timeout: float) ->
     """
     time.sleep(PAUSE_S)
     command = [str(python), str(CONTENDERS / f"{name}.py"), json.dumps(spec)]
+    before = _cpu_seconds(broker)
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
@@ -57,7 +64,23 @@ def contend(python: Path, name: str, spec: Mapping[str, Any], timeout: float) ->
     if ran.returncode or not ran.stdout.strip():
         sys.exit(f"{name} failed ({ran.returncode})\n{ran.stderr[-3000:]}")
     report: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    busy, ours, all_of_it = (b - a for a, b in zip(before, _cpu_seconds(broker), strict=True))
+    report["others_cpu"] = round(max(0.0, busy - ours) / max(all_of_it, 1e-9), 3)
     return report
+
+
+def _cpu_seconds(broker: int) -> tuple[float, float, float]:
+    """CPU time so far: of all processes, of our children and the broker, and there was to have."""
+    try:
+        ticks = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        of_broker = Path(f"/proc/{broker}/stat").read_text().rpartition(")")[2].split()[11:13]
+    except (OSError, ValueError, IndexError):
+        return 0.0, 0.0, 0.0
+    hertz = os.sysconf("SC_CLK_TCK")
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    idle = ticks[3] + ticks[4]
+    ours = children.ru_utime + children.ru_stime + sum(map(int, of_broker)) / hertz
+    return (sum(ticks) - idle) / hertz, ours, sum(ticks) / hertz
 
 
 def spread(values: Sequence[float], digits: int) -> dict[str, float]:

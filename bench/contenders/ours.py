@@ -98,9 +98,7 @@ async def run(given: dict[str, Any]) -> None:
     inquiry = clients.Inquiry(settings.kafka)
     await inquiry.start()
     wanted = await ends(settings, topic)
-    role = FoldRole(
-        settings, Path(given["data"]), "http://bench", ownership, inquiry, give_up, job
-    )
+    role = FoldRole(settings, Path(given["data"]), "http://bench", ownership, inquiry, give_up, job)
     await role.start()
     await role.app.start()
     async with asyncio.timeout(TIMEOUT_S):
