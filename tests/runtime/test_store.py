@@ -204,7 +204,7 @@ async def test_who_is_fenced_while_it_sends_knows_it(
 async def test_a_bug_in_a_fold_names_its_record(stores: Stores, installed: Settings) -> None:
     one = await stores()
     records = [event(0), event(1, "bug"), event(2)]
-    with pytest.raises(PartitionRed, match=r"tenant\.log\.v1/0/1 can't be folded: ZeroDivisionError: a bug$"):
+    with pytest.raises(PartitionRed, match=r"log\.v1/0/1 can't be folded: ZeroDivisionError"):
         await one.apply(chunk(0, records))
     assert await said(installed) in ([], ["1"])
 
