@@ -127,6 +127,7 @@ def test_a_second_one_on_the_folder_refuses(up: Up) -> None:
     assert is_ready(up.now()["api"])
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("role", "end"),
     [("fold", signal.SIGKILL), ("admit", signal.SIGKILL), ("admit", signal.SIGTERM)],
@@ -142,6 +143,7 @@ def test_starts_again_what_ends(up: Up, role: str, end: signal.Signals) -> None:
     assert {**one(), "pid": 0} == {**before, "pid": 0}
 
 
+@pytest.mark.deep
 def test_starts_kafka_again_and_loses_nothing(up: Up) -> None:
     before = up.now()
     first = send(before["api"])
@@ -162,6 +164,7 @@ def test_starts_kafka_again_and_loses_nothing(up: Up) -> None:
     assert calls(after["api"]) == 1
 
 
+@pytest.mark.deep
 def test_ends_in_time_and_goes_on_from_its_folder(up: Up) -> None:
     before = up.now()
     began = time.monotonic()
