@@ -261,7 +261,8 @@ async def test_partitions_are_told_whole_by_every_worker(system: System) -> None
         assert [item["partition"] for item in items] == list(range(system.settings.partitions))
         assert {item["url"] for item in items} == folds
         assert all(item["state"] == "running" and item["error"] is None for item in items)
-        assert all(item["recovered_from"] == "defaults" for item in items)
+        # A partition that the first worker had before the second came has a changelog already.
+        assert {item["recovered_from"] for item in items} <= {"defaults", "changelog", "local"}
 
 
 async def test_metrics_carry_the_contracts_names(system: System, tenant: str) -> None:
