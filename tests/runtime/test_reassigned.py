@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from faust.types import TP
 
 from streams.runtime.admitter import AdmitHost, OriginWriter
+from streams.runtime.chunks import Chunk
 from streams.runtime.owner import Host, PartitionOwner
 from streams.settings import Settings
 
@@ -84,6 +86,28 @@ async def test_an_owner_waits_until_the_last_one_has_closed_the_database(until: 
     assert consumer.seeks == 0
     closed.set()
     await until(lambda: owner.state == "running")
+    await owner.stop()
+
+
+@pytest.mark.parametrize(
+    ("prev", "taken"), [(None, False), (5, False), (4, True), (2, True)], ids=str
+)
+async def test_an_owner_takes_only_what_follows_on(
+    until: Until, prev: int | None, taken: bool
+) -> None:
+    consumer = FakeConsumer()
+    host = cast(Host, SimpleNamespace(job=SimpleNamespace(topic="log"), consumer=lambda: consumer))
+    owner = OwnerOfNothing(host, 0)
+    await until(lambda: owner.state == "running")
+    applied: list[Chunk] = []
+
+    async def apply(chunk: Chunk) -> None:
+        applied.append(chunk)
+
+    cast(Any, owner.store).apply = apply
+    owner.put(Chunk(prev, [SimpleNamespace(offset=9, serialized_value_size=1)]))
+    await until(lambda: applied if taken else consumer.seeks == 2)
+    assert (len(applied), consumer.seeks) == ((1, 1) if taken else (0, 2))
     await owner.stop()
 
 
