@@ -105,7 +105,7 @@ async def test_an_owner_takes_only_what_follows_on(
         applied.append(chunk)
 
     cast(Any, owner.store).apply = apply
-    owner.put(Chunk(prev, [SimpleNamespace(offset=9, serialized_value_size=1)]))
+    owner.put(Chunk(prev, [SimpleNamespace(offset=9, value=b"v")]))
     await until(lambda: applied if taken else consumer.seeks == 2)
     assert (len(applied), consumer.seeks) == ((1, 1) if taken else (0, 2))
     await owner.stop()
