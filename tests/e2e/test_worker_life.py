@@ -18,6 +18,8 @@ from streams.settings import Settings
 from .system import System, running
 from .test_duplicates import calls, lines
 
+pytestmark = pytest.mark.deep
+
 SENT = [str(n) for n in range(500)]
 
 
