@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
 from streams import topology
@@ -18,7 +18,7 @@ from streams.agents.fold import fold
 from streams.core import log as facts
 from streams.core.log import VERSION, Body, Config, Record, Tick
 from streams.core.money import parse_usd
-from streams.runtime import clients
+from streams.runtime import clients, metrics
 from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
 from streams.runtime.app import make_app
 from streams.runtime.chunks import Chunk
@@ -154,6 +154,8 @@ class FoldRole:
                 self.owners[tp.partition].revoked()
 
     def _close(self, partition: int) -> None:
+        with contextlib.suppress(KeyError):
+            metrics.LAG.remove(self._host.job.topic, str(partition))
         task = asyncio.create_task(self.owners.pop(partition).stop())
         self._closing[partition] = task
         task.add_done_callback(lambda done: self._closed(partition, done))
@@ -178,8 +180,18 @@ class FoldRole:
         while True:
             await asyncio.sleep(self._settings.tick_seconds)
             running = [p for p, owner in self.owners.items() if owner.state == "running"]
+            self._show_lag(running)
             with contextlib.suppress(KafkaError):
                 await asyncio.gather(*(self._append(p, Tick()) for p in running))
+
+    def _show_lag(self, partitions: Iterable[int]) -> None:
+        topic = self._host.job.topic
+        for partition in partitions:
+            store = self.owners[partition].store
+            with contextlib.suppress(IllegalStateError):
+                end = self.app.chunk_consumer.highwater(TP(topic, partition))
+                if store is not None and end is not None:
+                    metrics.LAG.labels(topic, str(partition)).set(max(0, end - store.offset - 1))
 
 
 class AdmitRole:
