@@ -5,6 +5,7 @@ the group's offsets, take-over from the changelog. Only the HTTP server is left 
 """
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,9 @@ async def run(given: dict[str, Any]) -> None:
     await inquiry.start()
     wanted = await ends(settings, topic)
     role = FoldRole(settings, Path(given["data"]), "http://bench", ownership, inquiry, give_up, job)
+    # As worker.py does.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
     await role.start()
     await role.app.start()
     async with asyncio.timeout(TIMEOUT_S):

@@ -11,7 +11,7 @@ from streams.core.rows import Row
 R = TypeVar("R", bound=Row)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A record at its place in the log."""
 
     record: Record

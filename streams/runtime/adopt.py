@@ -55,7 +55,6 @@ async def _current(settings: Settings, full: str) -> int:
     tp = TopicPartition(topology.name(settings, topology.OWNERS), 0)
     found = 0
     async with clients.reader(settings.kafka) as consumer:
-        consumer.assign([tp])
         begin = (await consumer.beginning_offsets([tp]))[tp]
         end = (await consumer.end_offsets([tp]))[tp]
         async for records in clients.read_to(consumer, tp, begin, end):

@@ -87,8 +87,9 @@ class Ownership:
     async def _read(self) -> None:
         tp = TopicPartition(topology.name(self._settings, topology.OWNERS), 0)
         async with clients.reader(self._settings.kafka) as consumer:
-            consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]
+            # Nothing between these two: an assigned partition without a position is an error.
+            consumer.assign([tp])
             consumer.seek(tp, self._position)
             while True:
                 if self._position >= end:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -84,6 +85,12 @@ def _lock(handle: IO[str], folder: Path) -> None:
         raise Misuse(f"{folder} is in use by another worker of this name") from None
 
 
+def _spare_the_collector() -> None:
+    """Rows and records hold no cycles; looking for some costs a fifth of folding by default."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+
+
 class _Worker:
     def __init__(
         self,
@@ -129,6 +136,7 @@ class _Worker:
         try:
             async with serving(listening, self._settings, cluster, producer):
                 self._announce({"role": self._name, "pid": os.getpid(), "api": url})
+                _spare_the_collector()
                 await role.start()
                 await role.app.start()
                 watch = asyncio.create_task(self._watch(role.app), name="watch")
