@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 
@@ -12,6 +11,7 @@ from streams.agents.admit import Incoming, admit
 from streams.core.errors import Misuse
 from streams.core.log import Call, Origin
 from streams.ports import Cluster, Producer
+from streams.runtime.processes import loopback_address
 from streams.settings import Settings
 from streams.web.app import create_app, wall_clock
 
@@ -35,17 +35,7 @@ def listen(bind: str) -> socket.socket:
     Misuse
         Not ``host:port``, in use, or not loopback: without tokens the API is for this machine only.
     """
-    host, _, port = bind.rpartition(":")
-    host = host.strip("[]")
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-        number = int(port)
-        if not 0 <= number <= 65535:
-            raise ValueError(number)
-    except ValueError:
-        raise Misuse(f"STREAMS_BIND must be ADDRESS:PORT, not {bind!r}") from None
-    if not loopback:
-        raise Misuse(f"the API has no tokens yet, so it listens on loopback only, not on {host}")
+    host, number = loopback_address(bind)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
