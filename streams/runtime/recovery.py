@@ -1,8 +1,11 @@
 """Take-over: bring a partition's database up to the changelog's end, and check where it stands."""
 
+import asyncio
+import errno
 import logging
+import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,21 @@ from rocksdict import Rdict, WriteBatch
 
 from streams.core.errors import PartitionRed, StoreLost
 from streams.runtime import clients, dedupe, positions
+from streams.runtime.bulk import write_rows
 from streams.runtime.clients import Inquiry
 from streams.runtime.view import open_database
 
 log = logging.getLogger(__name__)
+
+
+_OF_THE_MACHINE = tuple(
+    os.strerror(number)
+    for number in (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.EAGAIN),
+    )
+)
+"""What says nothing against the files: RocksDB tells errors apart by their texts only."""
 
 
 class Recovered(msgspec.Struct, frozen=True):
@@ -29,10 +43,12 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 def open_local(path: Path) -> Rdict:
-    """Open the local database; one that can't be opened is put aside, the changelog has it all."""
+    """Open the local database; a damaged one is put aside, the changelog has it all."""
     try:
         return open_database(path)
     except Exception as error:
+        if any(text in str(error) for text in _OF_THE_MACHINE):
+            raise
         log.error("local state can't be opened: %s", error)
         put_aside(path)
         return open_database(path)
@@ -63,7 +79,7 @@ async def replay_changelog(inquiry: Inquiry, changelog: TopicPartition, db: Rdic
     rows = 0
     async for records in _tail(inquiry, changelog, max(local or 0, begin), end):
         rows += len(records)
-        db.write(_changes(records))
+        await _in_thread(write_rows, db, *_rows(records))
     source = "local" if local else "changelog" if rows else "defaults"
     return Recovered(source, rows, time.monotonic() - began)
 
@@ -78,15 +94,21 @@ async def _tail(
             yield records
 
 
-def _changes(records: Sequence[Any]) -> WriteBatch:
-    batch = WriteBatch(raw_mode=True)
-    for record in records:
-        if record.value is None:
-            batch.delete(record.key)
-        else:
-            batch.put(record.key, record.value)
-    batch.put(positions.CHANGELOG_KEY, positions.number(records[-1].offset + 1))
-    return batch
+def _rows(
+    records: Sequence[Any],
+) -> tuple[list[tuple[bytes, bytes | None]], tuple[bytes, bytes]]:
+    end = positions.CHANGELOG_KEY, positions.number(records[-1].offset + 1)
+    return [(record.key, record.value) for record in records], end
+
+
+async def _in_thread(work: Callable[..., None], *args: Any) -> None:
+    """Let the other partitions fold meanwhile; who is cancelled waits, the database is in use."""
+    task = asyncio.create_task(asyncio.to_thread(work, *args))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise
 
 
 async def replay_dedupe(inquiry: Inquiry, tp: TopicPartition, db: Rdict, window: int) -> None:

@@ -373,8 +373,11 @@ class PartitionStore:
             log.warning(
                 "closing the producer of %s: %r", self.job.transactional_id(self.partition), error
             )
-        finally:
+        try:
             self.db.close()
+        except Exception as error:
+            # RocksDB repeats what it could not write before; the changelog has it.
+            log.warning("closing the database of %s/%d: %s", self.job.topic, self.partition, error)
 
 
 def _is_fenced(producer: AIOKafkaProducer) -> bool:

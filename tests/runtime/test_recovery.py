@@ -1,5 +1,7 @@
 """Take-over: the changelog's committed tail, damaged disks, topics that are not what was read."""
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from streams.runtime.clients import Inquiry
 from streams.runtime.recovery import check_position, open_local, put_aside, replay_changelog
 from streams.runtime.view import open_database
 
+from .faults import full_disk
 from .stores import asking
 
 
@@ -92,6 +95,21 @@ def test_a_damaged_database_is_put_aside_not_deleted(tmp_path: Path) -> None:
     put_aside(path)
     assert not path.exists()
     assert len(list(tmp_path.glob("state.damaged-*"))) == 2
+
+
+def test_a_full_disk_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    db = open_database(path)
+    db.put(b"a", b"1")
+    with pytest.raises(Exception, match="lock hold"):
+        open_local(path)
+    db.close()
+    with full_disk(path, free=0), pytest.raises(Exception, match=os.strerror(errno.EFBIG)):
+        open_local(path)
+    db = open_local(path)
+    assert db.get(b"a") == b"1"
+    db.close()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 async def check(inquiry: Inquiry, tp: TopicPartition, stored: int, fingerprint: str = "") -> int:
