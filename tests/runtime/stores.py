@@ -1,6 +1,6 @@
 """A store without Faust around it: taken over by hand, fed with chunks made here."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -71,9 +71,12 @@ async def asking(kafka: str) -> AsyncIterator[Inquiry]:
         await inquiry.stop()
 
 
-async def take_over(settings: Settings, folder: Path) -> PartitionStore:
+Stores = Callable[..., Awaitable[PartitionStore]]
+
+
+async def take_over(settings: Settings, folder: Path, made: Job | None = None) -> PartitionStore:
     """The owner's steps: fence, open, replay."""
-    made = job(settings)
+    made = made or job(settings)
     producer = clients.transactional_producer(settings.kafka, made.transactional_id(PARTITION))
     await producer.start()
     db = recovery.open_local(folder)
@@ -87,6 +90,30 @@ async def take_over(settings: Settings, folder: Path) -> PartitionStore:
     source = positions.read_source(db) or positions.NOTHING
     fences = recovery.load_fences(db)
     return PartitionStore(made, PARTITION, db, producer, source, fences, config)
+
+
+def counted(one: PartitionStore) -> int:
+    """Events that the state has counted."""
+    row = one.reader.get(Count, tenant_key(Count, TENANT))
+    return 0 if row is None else row.number
+
+
+async def said(settings: Settings, partition: int = PARTITION) -> list[str]:
+    """The counts that a read_committed consumer of the output sees."""
+    tp = TopicPartition(topology.name(settings, BUDGET_ALERTS), partition)
+    async with clients.reader(settings.kafka) as consumer:
+        consumer.assign([tp])
+        end = (await consumer.end_offsets([tp]))[tp]
+        return [
+            record.value.decode()
+            async for records in clients.read_to(consumer, tp, 0, end)
+            for record in records
+        ]
+
+
+def numbers(count: int) -> list[str]:
+    """What the outputs say when each event counted once."""
+    return [str(n + 1) for n in range(count)]
 
 
 class Raw(NamedTuple):

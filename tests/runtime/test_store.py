@@ -1,7 +1,6 @@
 """A chunk's steps on a real broker: whatever fails on the way, each record counts once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,69 +9,14 @@ import pytest
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import TopicPartition
 
-from streams import topology
 from streams.core.errors import PartitionRed, StoreLost
 from streams.core.log import DEFAULT_CONFIG, VERSION, Record, Tick
-from streams.core.rows import tenant_key
 from streams.core.time import HOUR
-from streams.runtime import clients, store, topics
+from streams.runtime import clients, store
 from streams.runtime.digest import digest
-from streams.runtime.store import PartitionStore
 from streams.settings import Settings
 
-from .stores import PARTITION, TENANT, Count, chunk, event, take_over
-
-
-@pytest.fixture
-async def installed(settings: Settings) -> Settings:
-    one = msgspec.structs.replace(settings, partitions=1)
-    await topics.ensure(one)
-    return one
-
-
-@pytest.fixture
-async def stores(
-    installed: Settings, tmp_path: Path
-) -> AsyncIterator[Callable[..., Awaitable[PartitionStore]]]:
-    """Take the partition over, once more at each call; ``wiped``: on an empty disk."""
-    opened: list[PartitionStore] = []
-
-    async def again(*, wiped: bool = False) -> PartitionStore:
-        while opened:
-            await opened.pop().close()
-        if wiped:
-            (tmp_path / "state").rename(tmp_path / "gone")
-        opened.append(await take_over(installed, tmp_path / "state"))
-        return opened[0]
-
-    yield again
-    while opened:
-        await opened.pop().close()
-
-
-Stores = Callable[..., Awaitable[PartitionStore]]
-
-
-def counted(one: PartitionStore) -> int:
-    row = one.reader.get(Count, tenant_key(Count, TENANT))
-    return 0 if row is None else row.number
-
-
-async def said(settings: Settings) -> list[str]:
-    """What a read_committed consumer of the output sees."""
-    tp = TopicPartition(topology.name(settings, topology.BUDGET_ALERTS), PARTITION)
-    async with clients.reader(settings.kafka) as consumer:
-        consumer.assign([tp])
-        end = (await consumer.end_offsets([tp]))[tp]
-        return [
-            record.value.decode()
-            async for records in clients.read_to(consumer, tp, 0, end)
-            for record in records
-        ]
-
-
-def numbers(count: int) -> list[str]:
-    return [str(n + 1) for n in range(count)]
+from .stores import PARTITION, TENANT, Stores, chunk, counted, event, numbers, said, take_over
 
 
 async def test_a_chunk_counts_once_wherever_the_state_comes_from(
