@@ -24,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     bind: str = "127.0.0.1:0"
     """Where a worker listens; loopback only until there are tokens."""
     kafka: str = ""
-    """Bootstrap server, host:port."""
+    """Bootstrap servers, host:port, several with commas."""
     data: str = ".streams"
     """Folder of all local state."""
     topic_prefix: str = ""

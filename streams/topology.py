@@ -15,6 +15,8 @@ INPUT_MAX_BYTES = 1 * MIB
 INPUT_TOPIC_BYTES = 2 * MIB
 """What input topics and producers accept, so that ``too_large`` is ours to say."""
 INTERNAL_MAX_BYTES = 8 * MIB
+COPIES_WITH_A_SPARE = 3
+"""With so many, two may be asked for and one broker may still be away."""
 
 JOB_EVENTS = "job.events.v1"
 AGENT_MESSAGES = "agent.messages.v1"
@@ -76,6 +78,9 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         fixed_partitions: bool = False,
     ) -> Topic:
         base = {"cleanup.policy": "delete", "max.message.bytes": str(INTERNAL_MAX_BYTES)}
+        if settings.replication >= COPIES_WITH_A_SPARE:
+            # Kafka's default is 1: an acknowledged record could be on a dead broker alone.
+            base["min.insync.replicas"] = "2"
         return Topic(
             name=name(settings, short),
             key=key,

@@ -15,7 +15,6 @@ from typing import Any
 
 import aiokafka
 import faust
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
@@ -24,40 +23,13 @@ from faust.types import TP, ConsumerMessage
 from yarl import URL
 
 from streams.runtime.chunks import Chunk
+from streams.runtime.lean import LeanConsumer
 
 FETCH_WAIT_MS = 100
 FETCH_BYTES = 2 << 20
 SESSION_TIMEOUT_S = 6.0
 METADATA_MAX_AGE_MS = 5_000
 """A topic that comes (again) or grows is read this soon; aiokafka asks each 5 minutes only."""
-
-
-class LeanConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
-    """Hands out records as the decoder made them: offset, timestamp, key, value, headers.
-
-    Wrapping each in a ConsumerRecord (topic, partition and sizes again, a dict each) costs more
-    than all the rest of reading it.
-    """
-
-    async def start(self) -> None:
-        await super().start()
-        fetcher = self._fetcher
-        fetch = fetcher._proc_fetch_request
-
-        async def fetch_lean(*args: Any) -> bool:
-            # aiokafka puts results where its user finds them, then returns without waiting: nobody
-            # has seen them before the lines below.
-            got: bool = await fetch(*args)
-            for result in fetcher._records.values():
-                if isinstance(result, FetchResult) and result.has_more():
-                    result._partition_records._consumer_record = _as_it_is
-            return got
-
-        fetcher._proc_fetch_request = fetch_lean
-
-
-def _as_it_is(_: Any, record: Any) -> Any:
-    return record
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -246,5 +218,5 @@ class ChunkSchema(faust.Schema):  # type: ignore[misc]
 
 
 def transport(app: faust.App, bootstrap: str) -> Transport:
-    """Transport of an app, to be set as ``app.transport``."""
-    return Transport([URL(f"kafka://{bootstrap}")], app)
+    """Transport of an app, to be set as ``app.transport``; ``bootstrap`` may name several nodes."""
+    return Transport([URL(f"kafka://{node.strip()}") for node in bootstrap.split(",")], app)
