@@ -1,4 +1,4 @@
-"""A real Apache Kafka (KRaft, one node) as a child process: for `up`, tests and demos."""
+"""A real Apache Kafka node (KRaft) as a child process: for `up`, tests and demos."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from streams.core.errors import Failed, Misuse
 from streams.dev.jars import jars, java
 from streams.runtime.processes import die_with_parent, free_port, is_free, lock, write_whole
 
-__all__ = ["EmbeddedKafka", "jars", "java"]
+__all__ = ["EmbeddedKafka", "Membership", "jars", "java"]
 
 _CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk"
 _JVM = (
@@ -33,7 +34,6 @@ _JVM = (
 )
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 auto.create.topics.enable=false
@@ -41,14 +41,9 @@ broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 message.max.bytes=9437184
 replica.fetch.max.bytes=9437184
@@ -58,8 +53,28 @@ num.network.threads=2
 num.io.threads=4
 num.recovery.threads.per.data.dir=2
 """
+# Every acknowledged record is on all nodes but one at least.
+_COPIES = (
+    "default.replication.factor={copies}",
+    "min.insync.replicas={synced}",
+    "offsets.topic.replication.factor={copies}",
+    "transaction.state.log.replication.factor={copies}",
+    "transaction.state.log.min.isr={synced}",
+    "share.coordinator.state.topic.replication.factor={copies}",
+    "share.coordinator.state.topic.min.isr={synced}",
+)
 _START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A node's place among several."""
+
+    node: int
+    """Its id, from 1."""
+    controllers: tuple[int, ...]
+    """Ports of all nodes' controllers, node 1 first."""
 
 
 class EmbeddedKafka:
@@ -71,6 +86,8 @@ class EmbeddedKafka:
         Its folder; a later start on the same folder goes on with the same data and port.
     port : int, optional
         Where it listens; else the folder's last port if that is free, else a free one.
+    member : Membership, optional
+        Its place among several nodes; else it is alone.
 
     Notes
     -----
@@ -78,9 +95,12 @@ class EmbeddedKafka:
     main one.
     """
 
-    def __init__(self, data: Path, *, port: int | None = None) -> None:
+    def __init__(
+        self, data: Path, *, port: int | None = None, member: Membership | None = None
+    ) -> None:
         self.data = Path(data).absolute()
         self.port = port or 0
+        self._member = member
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 
@@ -170,6 +190,13 @@ class EmbeddedKafka:
                 process.wait()
         self._release()
 
+    def kill(self) -> None:
+        """End the broker as kill -9 does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._release()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -206,27 +233,34 @@ class EmbeddedKafka:
             before = json.loads(kept.read_text())
         except (OSError, ValueError):
             before = {}
-        if self.port and not is_free(
-            self.port
-        ):  # asked for, or clients know it from the last start
+        # Asked for, or clients know it from the last start.
+        if self.port and not is_free(self.port):
             raise Misuse(f"port {self.port} is taken; choose another one for Kafka")
         last = before.get("broker")
         self.port = self.port or (last if last and is_free(last) else free_port())
-        controller = before.get("controller") or free_port()
-        while controller == self.port or not is_free(controller):
-            controller = free_port()
+        member = self._member or self._alone(before.get("controller"))
+        controller = member.controllers[member.node - 1]
         write_whole(kept, json.dumps({"broker": self.port, "controller": controller}))
         here = f"PLAINTEXT://127.0.0.1:{self.port}"
-        properties = self.data / "server.properties"
-        write_whole(
-            properties,
-            f"{_PROPERTIES}"
-            f"listeners={here},CONTROLLER://127.0.0.1:{controller}\n"
-            f"advertised.listeners={here}\n"
-            f"controller.quorum.voters=1@127.0.0.1:{controller}\n"
-            f"log.dirs={self.data / 'log'}\n",
+        voters = (f"{i}@127.0.0.1:{port}" for i, port in enumerate(member.controllers, 1))
+        nodes = len(member.controllers)
+        lines = (
+            *(line.format(copies=nodes, synced=max(1, nodes - 1)) for line in _COPIES),
+            f"node.id={member.node}",
+            f"listeners={here},CONTROLLER://127.0.0.1:{controller}",
+            f"advertised.listeners={here}",
+            f"controller.quorum.voters={','.join(voters)}",
+            f"log.dirs={self.data / 'log'}",
         )
+        properties = self.data / "server.properties"
+        write_whole(properties, _PROPERTIES + "\n".join(lines) + "\n")
         return properties
+
+    def _alone(self, controller: int | None) -> Membership:
+        port = controller or free_port()
+        while port == self.port or not is_free(port):
+            port = free_port()
+        return Membership(1, (port,))
 
     def _format(self, command: list[str], properties: Path) -> None:
         done = subprocess.run(
