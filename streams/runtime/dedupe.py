@@ -6,13 +6,16 @@ DeleteRange. Values are the log time of the application: the window itself is ex
 
 Each chunk's new identities travel as one packed record on tenant.dedupe.v1 in the chunk's
 transaction; recovery unpacks them.
+
+When a config record changes the window, what was past the old one stays forgotten: whether its
+entry still lies here depends on where chunks were cut and on whether the disk was lost.
 """
 
 from collections.abc import Iterable, Iterator
 
 from rocksdict import Rdict, WriteBatch
 
-from streams.runtime.positions import DEDUPE_PREFIX
+from streams.runtime.positions import DEDUPE_PREFIX, DEDUPE_SINCE_KEY, read_number
 from streams.runtime.view import scan_raw
 
 HASH = 16
@@ -35,6 +38,10 @@ class Dedupe:
         self.window = window
         self._seen: dict[bytes, int] = {}
         self._new: dict[bytes, int] = {}
+        self._since = read_number(db, DEDUPE_SINCE_KEY) or 0
+        """What was applied before is forgotten."""
+        self._dropped = 0
+        """Epochs below this one are gone."""
 
     def load(self, identities: Iterable[bytes], log_time: int) -> None:
         """Read what is known of a chunk's identities, in bulk, before they are asked for."""
@@ -51,7 +58,7 @@ class Dedupe:
     def first(self, identity: bytes, log_time: int) -> bool:
         """Return whether the event is new within the window, and note it as applied if so."""
         applied = self._seen.get(identity)
-        if applied is not None and log_time - applied < self.window:
+        if applied is not None and applied >= self._since and log_time - applied < self.window:
             return False
         self._seen[identity] = self._new[identity] = log_time
         return True
@@ -64,24 +71,33 @@ class Dedupe:
         """Add the new identities to a batch and drop epochs that are past the window."""
         put(batch, self._new.items(), self.window)
         oldest = log_time // self.window - 1
-        if self._new and oldest > 0:
+        # Once an epoch: each range that lies in RocksDB's memtable makes every read slower.
+        if oldest > self._dropped:
             batch.delete_range(_key(0, b""), _key(oldest, b""))
+            self._dropped = oldest
 
     def committed(self) -> None:
         """Forget the new identities: they are in the database now."""
         self._new.clear()
 
+    def since(self, log_time: int) -> int:
+        """Return the earliest application that is known when a new window begins at a log time."""
+        return max(self._since, log_time - self.window + 1)
 
-def rekey(db: Rdict, old: int, new: int) -> None:
-    """Move identities to the epochs of another window length (a config record changed it)."""
-    entries = [
-        (key[-HASH:], int.from_bytes(value, "big")) for key, value in scan_raw(db, DEDUPE_PREFIX)
-    ]
-    batch = WriteBatch(raw_mode=True)
-    for identity, log_time in entries:
-        batch.delete(_key(log_time // old, identity))
-    put(batch, entries, new)
-    db.write(batch)
+    def change_window(self, batch: WriteBatch, window: int, log_time: int) -> None:
+        """Go on with another window: add to a batch, after `write`, what moves to other epochs."""
+        self._since = self.since(log_time)
+        if window == self.window:
+            return
+        applied = {
+            key: int.from_bytes(value, "big") for key, value in scan_raw(self._db, DEDUPE_PREFIX)
+        }
+        applied |= {_key(at // self.window, identity): at for identity, at in self._new.items()}
+        for key in applied:
+            batch.delete(key)
+        put(batch, ((key[-HASH:], at) for key, at in applied.items()), window)
+        self.window = window
+        self._dropped = 0
 
 
 def unpack(record: bytes) -> Iterator[tuple[bytes, int]]:

@@ -15,6 +15,7 @@ from streams.core.log import Config, Origin
 SOURCE_KEY = b"\x00source"
 ORIGIN_PREFIX = b"\x00origin/"
 CONFIG_KEY = b"\x00config"
+DEDUPE_SINCE_KEY = b"\x00dedupe-since"
 CHANGELOG_KEY = b"\x01changelog"
 DEDUPE_POSITION_KEY = b"\x01dedupe-position"
 DEDUPE_PREFIX = b"\x01d/"

@@ -36,7 +36,7 @@ from streams.core.log import Config, Refusal, Tick
 from streams.core.time import HOUR
 from streams.runtime import metrics, positions
 from streams.runtime.chunks import Chunk
-from streams.runtime.dedupe import Dedupe, rekey
+from streams.runtime.dedupe import Dedupe
 from streams.runtime.failpoints import reach
 from streams.runtime.view import BufferedView, DatabaseReader, write
 
@@ -262,7 +262,9 @@ class PartitionStore:
         rows += self._fences.rows()
         rows.append((positions.SOURCE_KEY, positions.encode(source)))
         if self._next_config is not None:
+            since = self._dedupe.since(source.log_time)
             rows.append((positions.CONFIG_KEY, positions.encode(self._next_config)))
+            rows.append((positions.DEDUPE_SINCE_KEY, positions.number(since)))
         await producer.begin_transaction()
         reach("fold.begun")
         changes = await self._send_rows(rows)
@@ -341,19 +343,15 @@ class PartitionStore:
         if dedupe_ack is not None:
             self._dedupe.write(batch, source.log_time)
             batch.put(positions.DEDUPE_POSITION_KEY, positions.number(dedupe_ack.offset + 1))
+        if self._next_config is not None:
+            window = self._next_config.dedupe_hours * HOUR
+            self._dedupe.change_window(batch, window, source.log_time)
         self.db.write(batch)
         self._view.committed()
         self._fences.dirty.clear()
         self._dedupe.committed()
         if self._next_config is not None:
-            self._adopt_config(self._next_config)
-
-    def _adopt_config(self, config: Config) -> None:
-        window = config.dedupe_hours * HOUR
-        if window != self._dedupe.window:
-            rekey(self.db, self._dedupe.window, window)
-            self._dedupe.window = window
-        self.config, self._next_config = config, None
+            self.config, self._next_config = self._next_config, None
 
     async def announce(self, topic: str, key: bytes, value: bytes) -> None:
         """Say in a first transaction who owns this partition now."""
