@@ -68,3 +68,25 @@ def settings(kafka: str, prefix: str, tmp_path: Path) -> Settings:
         partitions=2,
         data=str(tmp_path / "data"),
     )
+
+
+@pytest.fixture(scope="session")
+def real_input() -> Callable[[str], Path]:
+    """``real_input(name)``: a path in ../shared/data; CI must have it, elsewhere its test skips."""
+
+    def find(name: str) -> Path:
+        path = Path(__file__).parents[2] / "shared" / "data" / name
+        if not path.exists():
+            reason = f"shared/data/{name} is not here"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def azure_trace(real_input: Callable[[str], Path]) -> Path:
+    """The real trace of 8,819 calls."""
+    return real_input("azure/AzureLLMInferenceTrace_code.csv")

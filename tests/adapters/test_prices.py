@@ -17,7 +17,6 @@ from streams.core.log import Call
 from streams.core.money import format_usd
 from streams.core.time import EPOCH, parse_time
 
-TRACE = Path(__file__).parents[3] / "shared/data/azure/AzureLLMInferenceTrace_code.csv"
 NOVEMBER_2023 = parse_time("2023-11-16T18:17:03.979960Z")
 MOMENTS = [
     parse_time(text)
@@ -176,10 +175,8 @@ def test_version_names_the_catalogue(book: CataloguePrices) -> None:
     assert book.version == "genai-prices 0.2.3"
 
 
-def test_real_trace(book: CataloguePrices) -> None:
-    if not TRACE.is_file():
-        pytest.skip("the real trace is not beside this checkout")
-    with TRACE.open() as lines:
+def test_real_trace(book: CataloguePrices, azure_trace: Path) -> None:
+    with azure_trace.open() as lines:
         tokens = [
             (int(row["ContextTokens"]), int(row["GeneratedTokens"]))
             for row in csv.DictReader(lines)

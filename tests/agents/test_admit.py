@@ -1,6 +1,7 @@
 """Admit: what goes into the log, and every way of being refused."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -288,11 +289,8 @@ def test_real_openlineage_events_are_recognised(openlineage: list[bytes]) -> Non
 
 
 @pytest.fixture
-def openlineage() -> list[bytes]:
-    folder = Path(__file__).parents[3] / "shared/data/openlineage"
-    if not folder.is_dir():
-        pytest.skip("the real OpenLineage events are not beside this checkout")
-    return [path.read_bytes() for path in sorted(folder.rglob("*.json"))]
+def openlineage(real_input: Callable[[str], Path]) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(real_input("openlineage").rglob("*.json"))]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """One running installation for tests that only use it, one of its own for those that break it."""
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -52,20 +50,3 @@ def installation(settings: Settings, producer: AIOKafkaProducer) -> Installation
 def tenant(request: pytest.FixtureRequest) -> str:
     """Tenant that no other test uses."""
     return "".join(c if c.isalnum() else "-" for c in request.node.name)[:100]
-
-
-@pytest.fixture(scope="session")
-def azure_trace() -> Path:
-    """The real trace; CI must have it, elsewhere its tests are skipped where it is absent."""
-    return real_input("azure/AzureLLMInferenceTrace_code.csv")
-
-
-def real_input(name: str) -> Path:
-    """A file of ../shared/data: skips without it, which in CI is a failure."""
-    path = Path(__file__).parents[3] / "shared" / "data" / name
-    if not path.exists():
-        reason = f"shared/data/{name} is not here"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path

@@ -4,20 +4,15 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from streams.usage.read import usage_report
 from usage.memory_view import MemoryView
 from usage.writer import Writer, at, data, told
 
-TRACE = Path(__file__).parents[3] / "shared/data/azure/AzureLLMInferenceTrace_code.csv"
 
-
-@pytest.mark.skipif(not TRACE.exists(), reason="the Azure trace is not at ../shared/data")
-def test_the_azure_trace() -> None:
+def test_the_azure_trace(azure_trace: Path) -> None:
     log = Writer(MemoryView(), now="2026-03-02T12")
     log.budget("40")
-    with TRACE.open(newline="") as lines:
+    with azure_trace.open(newline="") as lines:
         for row in csv.DictReader(lines):
             read, written = int(row["ContextTokens"]), int(row["GeneratedTokens"])
             log.call(
