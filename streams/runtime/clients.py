@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from streams.core.errors import Failed
 from streams.ports import Outgoing, Produced
+from streams.runtime.lean import LeanConsumer
 from streams.topology import INTERNAL_MAX_BYTES
 
 BATCH_BYTES = 1 << 20
@@ -56,7 +57,7 @@ async def reader(
     bootstrap: str, *, isolation_level: str = "read_committed"
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """Consumer without a group, for reading given partitions; never resets silently."""
-    consumer = AIOKafkaConsumer(
+    consumer = LeanConsumer(
         bootstrap_servers=bootstrap,
         isolation_level=isolation_level,
         enable_auto_commit=False,

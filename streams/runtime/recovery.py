@@ -5,7 +5,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from rocksdict import Rdict, WriteBatch
 
 from streams.core.errors import PartitionRed, StoreLost
 from streams.runtime import clients, dedupe, positions
-from streams.runtime.bulk import write_rows
 from streams.runtime.clients import Inquiry
 from streams.runtime.view import open_database
 
@@ -76,10 +75,7 @@ async def replay_changelog(inquiry: Inquiry, changelog: TopicPartition, db: Rdic
         raise StoreLost(
             f"local state is at offset {local} of {changelog.topic}, which ends at {end}"
         )
-    rows = 0
-    async for records in _tail(inquiry, changelog, max(local or 0, begin), end):
-        rows += len(records)
-        await _in_thread(write_rows, db, *_rows(records))
+    rows = await _apply(_tail(inquiry, changelog, max(local or 0, begin), end), db)
     source = "local" if local else "changelog" if rows else "defaults"
     return Recovered(source, rows, time.monotonic() - began)
 
@@ -94,21 +90,36 @@ async def _tail(
             yield records
 
 
-def _rows(
-    records: Sequence[Any],
-) -> tuple[list[tuple[bytes, bytes | None]], tuple[bytes, bytes]]:
-    end = positions.CHANGELOG_KEY, positions.number(records[-1].offset + 1)
-    return [(record.key, record.value) for record in records], end
-
-
-async def _in_thread(work: Callable[..., None], *args: Any) -> None:
-    """Let the other partitions fold meanwhile; who is cancelled waits, the database is in use."""
-    task = asyncio.create_task(asyncio.to_thread(work, *args))
+async def _apply(tail: AsyncIterator[Sequence[Any]], db: Rdict) -> int:
+    """Write the tail, one fetch behind what is read: RocksDB works while Python decodes."""
+    rows, writing = 0, None
     try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        raise
+        async for records in tail:
+            changes = _changes(records)
+            await _written(writing)
+            writing = asyncio.create_task(asyncio.to_thread(db.write, changes))
+            rows += len(records)
+    finally:
+        # Even who is cancelled waits: the database can't be closed under the write.
+        await _written(writing)
+    return rows
+
+
+async def _written(writing: asyncio.Task[None] | None) -> None:
+    if writing is not None:
+        await asyncio.wait((writing,))
+        writing.result()
+
+
+def _changes(records: Sequence[Any]) -> WriteBatch:
+    batch = WriteBatch(raw_mode=True)
+    for record in records:
+        if record.value is None:
+            batch.delete(record.key)
+        else:
+            batch.put(record.key, record.value)
+    batch.put(positions.CHANGELOG_KEY, positions.number(records[-1].offset + 1))
+    return batch
 
 
 async def replay_dedupe(inquiry: Inquiry, tp: TopicPartition, db: Rdict, window: int) -> None:
