@@ -1,6 +1,8 @@
 """Typed rows over RocksDB: a plain reader for queries, a buffered view for folds."""
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +17,8 @@ BLOCK_CACHE_BYTES = 8 << 20
 WRITE_BUFFER_BYTES = 8 << 20
 MAX_CLEAN_ROWS = 20_000
 """Rows kept decoded between chunks; a bound on memory, never on meaning."""
+FEW_NEW = 64
+"""Up to so many new keys are put into the sorted ones one by one; more are sorted with them."""
 
 
 def open_database(path: Path) -> Rdict:
@@ -101,6 +105,8 @@ class BufferedView:
         self._committed = DatabaseReader(db)
         self._rows: dict[bytes, Row | None] = {}
         self.dirty: dict[bytes, Row | None] = {}
+        self._dirty_keys: list[bytes] = []
+        """Sorted, as of the last scan."""
 
     def get(self, kind: type[R], key: bytes) -> R | None:
         try:
@@ -118,26 +124,40 @@ class BufferedView:
     def scan(
         self, kind: type[R], prefix: bytes, *, reverse: bool = False, start: bytes | None = None
     ) -> Iterator[tuple[bytes, R]]:
-        mine = {
-            key: row
-            for key, row in self.dirty.items()
-            if key.startswith(prefix)
-            and (start is None or (key <= start if reverse else key >= start))
-        }
-        changed = iter(sorted(mine, reverse=reverse))
+        changed = iter(self._changed(prefix, start, reverse))
         pending = next(changed, None)
         for key, row in self._committed.scan(kind, prefix, reverse=reverse, start=start):
             while pending is not None and (pending > key if reverse else pending < key):
-                if (own := mine[pending]) is not None:
+                if (own := self.dirty[pending]) is not None:
                     yield pending, own  # type: ignore[misc]
                 pending = next(changed, None)
             if pending == key:
                 continue
             yield key, row
         while pending is not None:
-            if (own := mine[pending]) is not None:
+            if (own := self.dirty[pending]) is not None:
                 yield pending, own  # type: ignore[misc]
             pending = next(changed, None)
+
+    def _changed(self, prefix: bytes, start: bytes | None, reverse: bool) -> list[bytes]:
+        """Changed keys that a scan is about, in its order."""
+        keys = self._dirty_keys
+        # A dict keeps what is new at its end, and nothing leaves it before all does.
+        new = list(islice(reversed(self.dirty), len(self.dirty) - len(keys)))
+        if len(new) > FEW_NEW:
+            keys += new
+            keys.sort()
+        else:
+            for key in new:
+                insort(keys, key)
+        end = after(prefix)
+        low, high = bisect_left(keys, prefix), len(keys) if end is None else bisect_left(keys, end)
+        if start is not None and reverse:
+            high = min(high, bisect_right(keys, start))
+        elif start is not None:
+            low = max(low, bisect_left(keys, start))
+        found = keys[low:high]
+        return found[::-1] if reverse else found
 
     def encoded(self) -> list[tuple[bytes, bytes | None]]:
         """Return the changes as bytes, each key once; None removes."""
@@ -146,6 +166,7 @@ class BufferedView:
     def committed(self) -> None:
         """Forget that rows are dirty: they are committed and in the database now."""
         self.dirty.clear()
+        self._dirty_keys.clear()
         if len(self._rows) > MAX_CLEAN_ROWS:
             self._rows.clear()
 

@@ -59,18 +59,24 @@ def expected(
 
 
 @settings(max_examples=25, deadline=None)
-@given(steps=STEPS, starts=st.lists(KEYS, min_size=1, max_size=5), clean=st.sampled_from([0, 9]))
+@given(
+    steps=STEPS,
+    starts=st.lists(KEYS, min_size=1, max_size=5),
+    clean=st.sampled_from([0, 9]),
+    few=st.sampled_from([0, 2, 64]),
+)
 def test_the_buffer_is_a_dict(
-    steps: list[tuple[str, bytes, int]], starts: list[bytes], clean: int
+    steps: list[tuple[str, bytes, int]], starts: list[bytes], clean: int, few: int
 ) -> None:
-    before, module.MAX_CLEAN_ROWS = module.MAX_CLEAN_ROWS, clean
+    before = module.MAX_CLEAN_ROWS, module.FEW_NEW
+    module.MAX_CLEAN_ROWS, module.FEW_NEW = clean, few
     try:
         with database() as db:
             db.put(b"m/neighbour", encode_row(Note(1)))
             db.put(b"o/neighbour", encode_row(Note(2)))
             _run(db, steps, starts)
     finally:
-        module.MAX_CLEAN_ROWS = before
+        module.MAX_CLEAN_ROWS, module.FEW_NEW = before
 
 
 def _run(db: Rdict, steps: list[tuple[str, bytes, int]], starts: list[bytes]) -> None:
