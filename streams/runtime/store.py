@@ -3,7 +3,7 @@
 The steps of a chunk, in order (DESIGN.md section 2, rule 4):
 
  1. accept   a chunk only if it begins at or before the stored offset + 1, else seek there
- 2. fold     record by record: origin fence, dedupe, fold; at most 50 ms of it
+ 2. fold     record by record: origin fence, dedupe, fold; in slices, others have turns between
  3. begin    a Kafka transaction
  4. send     changed rows (each key once) and positions to the changelog; outputs; identities
  5. await    every send future: aiokafka commits although a batch failed
@@ -38,11 +38,16 @@ from streams.runtime import metrics, positions
 from streams.runtime.chunks import Chunk
 from streams.runtime.dedupe import Dedupe
 from streams.runtime.failpoints import reach
+from streams.runtime.fencing import hear_out, is_fenced
 from streams.runtime.view import BufferedView, DatabaseReader, write
 
 log = logging.getLogger(__name__)
 
-FOLD_SECONDS = 0.05
+SLICE_SECONDS = 0.05
+"""Folding goes on for this long at a time; then the process's other partitions have their turn."""
+FOLD_SECONDS = 0.5
+"""So long a transaction's folding may take, turns of others included: light load has small chunks
+and quick transactions, a backlog large ones, which cost less an event."""
 CLOCK_EVERY = 64
 COMMIT_SECONDS = 15.0
 """The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
@@ -186,7 +191,14 @@ class PartitionStore:
 
     async def _apply_some(self, work: "_Work") -> None:
         start, began = work.at, time.perf_counter()
-        source = self._fold(work, began + FOLD_SECONDS)
+        source = self._fold(work, self.source, began + SLICE_SECONDS)
+        while (
+            work.at < len(work.decoded)
+            and self._next_config is None
+            and time.perf_counter() < began + FOLD_SECONDS
+        ):
+            await asyncio.sleep(0)
+            source = self._fold(work, source, time.perf_counter() + SLICE_SECONDS)
         reach("fold.folded")
         folded = time.perf_counter()
         try:
@@ -195,7 +207,7 @@ class PartitionStore:
         except ProducerFenced:
             raise
         except Exception as error:
-            if _is_fenced(self._producer):
+            if is_fenced(self._producer):
                 # aiokafka says so to what waits; whoever asks later hears of an illegal state.
                 raise ProducerFenced from error
             raise StoreLost(f"{type(error).__name__}: {error}") from error
@@ -207,11 +219,11 @@ class PartitionStore:
         async with self._folded:
             self._folded.notify_all()
 
-    def _fold(self, work: "_Work", until: float) -> positions.Source:
-        """Step 2: fold from ``work.at`` on; returns the source position after it."""
+    def _fold(self, work: "_Work", source: positions.Source, until: float) -> positions.Source:
+        """Step 2: fold from ``work.at``, which follows on ``source``; returns the next position."""
         view, fences, fold, partition = self._view, self._fences, self.job.fold, self.partition
         identities = work.identities
-        log_time, outputs = self.source.log_time, self._outputs
+        log_time, outputs = source.log_time, self._outputs
         raw, decoded = work.raw, work.decoded
         for at in range(work.at, len(decoded)):
             record, place = decoded[at], raw[at]
@@ -247,7 +259,7 @@ class PartitionStore:
         work.at = at + 1
         last = raw[at]
         return positions.Source(
-            self.source.incarnation, last.offset, positions.fingerprint(last), log_time
+            source.incarnation, last.offset, positions.fingerprint(last), log_time
         )
 
     def _where(self, record: Any) -> str:
@@ -365,6 +377,7 @@ class PartitionStore:
         self._closed = True
         async with self._folded:
             self._folded.notify_all()
+        hear_out(self._producer)
         try:
             await asyncio.wait_for(self._producer.stop(), CLOSE_SECONDS)
         except Exception as error:
@@ -376,16 +389,6 @@ class PartitionStore:
         except Exception as error:
             # RocksDB repeats what it could not write before; the changelog has it.
             log.warning("closing the database of %s/%d: %s", self.job.topic, self.partition, error)
-
-
-def _is_fenced(producer: AIOKafkaProducer) -> bool:
-    task = producer._sender.sender_task
-    return (
-        task is not None
-        and task.done()
-        and not task.cancelled()
-        and isinstance(task.exception(), ProducerFenced)
-    )
 
 
 def _noted(sent: asyncio.Future[Any]) -> asyncio.Future[Any]:
