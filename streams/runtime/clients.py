@@ -129,6 +129,8 @@ class Inquiry:
 
         Of a changelog it is the committed end too: starting its producer ended what was open.
         """
+        # Asked for a topic that it has not heard of, aiokafka fails, waits and asks again.
+        await self.partitions(tp.topic)
         begin = await self._consumer.beginning_offsets([tp])
         return begin[tp], await self.end(tp)
 
