@@ -28,6 +28,7 @@ from streams.runtime.chunks import Chunk, Inbox
 from streams.runtime.failpoints import reach
 from streams.runtime.ownership import Ownership, owner_key
 from streams.runtime.store import Job, PartitionStore
+from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer
 from streams.settings import Settings
 
@@ -85,6 +86,7 @@ class PartitionOwner:
         self._stopping = False
         self._seeking = False
         self._revoked = False
+        self._topic_id = ""
         self._nudge = asyncio.Event()
         self._before = before
         self._task = asyncio.create_task(self._run(), name=f"owner-{partition}")
@@ -247,6 +249,7 @@ class PartitionOwner:
     async def _position(self, db: Rdict) -> positions.Source:
         """Return where to go on in the log, checked against what the log holds."""
         source = positions.read_source(db) or positions.NOTHING
+        self._topic_id = await topic_id(self.host.inquiry.admin, self.tp.topic)
         incarnation = self.host.ownership.incarnations.get(self.tp.topic, 0)
         if incarnation > source.incarnation:
             source = positions.Source(incarnation, -1, "", source.log_time)
@@ -273,6 +276,9 @@ class PartitionOwner:
 
     async def _release(self) -> None:
         assert self.store is not None
+        if await topic_id(self.host.inquiry.admin, self.tp.topic) != self._topic_id:
+            # A seek into another log would skip what it holds below; the take-over looks closely.
+            raise StoreLost(f"{self.tp.topic} was made anew")
         self._inbox.clear()
         self._seeking = False
         await self.host.consumer().release(self.tp, self.store.source.offset + 1)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
+from streams.runtime import owner
 from streams.runtime.admitter import AdmitHost, OriginWriter
 from streams.runtime.chunks import Chunk
 from streams.runtime.owner import Host, PartitionOwner
@@ -35,6 +36,14 @@ class FakeConsumer:
         return False
 
 
+@pytest.fixture(autouse=True)
+def _no_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_id(*_: Any) -> str:
+        return ""
+
+    monkeypatch.setattr(owner, "topic_id", no_id)
+
+
 class OwnerOfNothing(PartitionOwner):
     async def _take_over(self) -> None:
         self.store = cast(Any, SimpleNamespace(source=SimpleNamespace(offset=4), close=_nothing))
@@ -52,6 +61,11 @@ class WriterOfNothing(OriginWriter):
         self.state = "running"
 
 
+def host_of(consumer: FakeConsumer) -> Host:
+    job, inquiry = SimpleNamespace(topic="log"), SimpleNamespace(admin=None)
+    return cast(Host, SimpleNamespace(job=job, inquiry=inquiry, consumer=lambda: consumer))
+
+
 async def _nothing() -> None:
     pass
 
@@ -62,31 +76,29 @@ async def _wait(event: asyncio.Event) -> None:
 
 async def test_an_owner_seeks_again_when_a_rebalance_falls_into_its_seek(until: Until) -> None:
     consumer = FakeConsumer()
-    job = SimpleNamespace(topic="log")
-    host = cast(Host, SimpleNamespace(job=job, consumer=lambda: consumer))
-    owner = OwnerOfNothing(host, 0)
-    await until(lambda: owner.state == "running")
-    consumer.during[2] = owner.reassigned
-    owner.reassigned()
+    host = host_of(consumer)
+    mine = OwnerOfNothing(host, 0)
+    await until(lambda: mine.state == "running")
+    consumer.during[2] = mine.reassigned
+    mine.reassigned()
     await until(lambda: consumer.seeks == 3)
-    consumer.during[4] = lambda: setattr(owner, "_stopping", True)
-    owner.reassigned()
-    await asyncio.wait_for(owner.stop(), 2)
-    assert owner.state == "closed"
+    consumer.during[4] = lambda: setattr(mine, "_stopping", True)
+    mine.reassigned()
+    await asyncio.wait_for(mine.stop(), 2)
+    assert mine.state == "closed"
 
 
 async def test_an_owner_waits_until_the_last_one_has_closed_the_database(until: Until) -> None:
     consumer = FakeConsumer()
-    job = SimpleNamespace(topic="log")
-    host = cast(Host, SimpleNamespace(job=job, consumer=lambda: consumer))
+    host = host_of(consumer)
     closed = asyncio.Event()
     before = asyncio.create_task(_wait(closed))
-    owner = OwnerOfNothing(host, 0, before)
+    mine = OwnerOfNothing(host, 0, before)
     await asyncio.sleep(0.05)
     assert consumer.seeks == 0
     closed.set()
-    await until(lambda: owner.state == "running")
-    await owner.stop()
+    await until(lambda: mine.state == "running")
+    await mine.stop()
 
 
 @pytest.mark.parametrize(
@@ -96,19 +108,19 @@ async def test_an_owner_takes_only_what_follows_on(
     until: Until, prev: int | None, taken: bool
 ) -> None:
     consumer = FakeConsumer()
-    host = cast(Host, SimpleNamespace(job=SimpleNamespace(topic="log"), consumer=lambda: consumer))
-    owner = OwnerOfNothing(host, 0)
-    await until(lambda: owner.state == "running")
+    host = host_of(consumer)
+    mine = OwnerOfNothing(host, 0)
+    await until(lambda: mine.state == "running")
     applied: list[Chunk] = []
 
     async def apply(chunk: Chunk) -> None:
         applied.append(chunk)
 
-    cast(Any, owner.store).apply = apply
-    owner.put(Chunk(prev, [SimpleNamespace(offset=9, value=b"v")]))
+    cast(Any, mine.store).apply = apply
+    mine.put(Chunk(prev, [SimpleNamespace(offset=9, value=b"v")]))
     await until(lambda: applied if taken else consumer.seeks == 2)
     assert (len(applied), consumer.seeks) == ((1, 1) if taken else (0, 2))
-    await owner.stop()
+    await mine.stop()
 
 
 async def test_a_writer_opens_anew_when_a_rebalance_falls_into_its_seek(until: Until) -> None:
