@@ -1,0 +1,255 @@
+"""A log of all that can happen to one partition, made from a seed: what tests of replays fold.
+
+Inputs go through admit, as in the real thing; ticks, configurations and what an older admit would
+have let through are written as they are.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from agents.malformed import MALFORMED
+from streams.agents.admit import Incoming, admit, marker
+from streams.core import log
+from streams.core.errors import Refused
+from streams.core.log import BudgetSet, Call, Config, Origin, Record, TenantSet, Tick
+from streams.core.money import NANO
+from streams.core.time import DAY, HOUR, SECOND, format_time, parse_time
+from streams.topology import AGENT_MESSAGES, CONTEXT_REQUESTS, JOB_EVENTS, TENANT_COMMANDS
+
+START = parse_time("2026-03-02T12:00:00Z")
+TENANTS = [f"t{n}" for n in range(9)] + ["Team-A.eu_1"]
+MODELS = [("openai", "gpt-4o"), ("anthropic", "claude"), ("", "mystery"), ("openai", "")]
+ZONES = ["UTC", "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Pacific/Apia"]
+# Minutes inside a day, hours inside the windows, and days so that kept entries grow old.
+PASSED = [0, 1, 1_000, SECOND, 30 * SECOND, 5 * 60 * SECOND, HOUR // 2]
+OPENLINEAGE = {
+    "eventTime": "2026-03-02T11:00:00Z",
+    "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+    "job": {"namespace": "t1", "name": "load"},
+}
+_SMALL = [bad for bad in MALFORMED if len(bad.value or b"") < 10_000]
+
+
+class Raw(NamedTuple):
+    """A record of tenant.log.v1 as a consumer hands it out; ``timestamp`` is in milliseconds."""
+
+    offset: int
+    timestamp: int
+    value: bytes
+
+
+class Book:
+    """Knows two models, whatever their provider."""
+
+    version = "book 1"
+
+    def cost(self, call: Call, at: int) -> int | None:
+        tokens = call.input_tokens + 4 * call.output_tokens
+        return {"gpt-4o": 2_500_000, "claude": 7_000_001}.get(call.model, 0) * tokens or None
+
+
+class Inputs:
+    """Input topics and the log that admit makes of them."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.now = START
+        self.log: list[Raw] = []
+        self._ends: dict[tuple[str, int], int] = {}
+        self._sent: list[Incoming] = []
+        self._ids = 0
+
+    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> None:
+        """Admit a record of an input topic."""
+        place = (topic, self.random.randrange(2))
+        offset = self._ends[place] = self._ends.get(place, -1) + 1
+        # Long ago the topics were made anew: offsets began again, in another incarnation.
+        origin = Origin(topic, int(len(self.log) > 500), place[1], offset)
+        incoming = Incoming(topic, key, value, headers, self.now, self.now, origin)
+        self._sent.append(incoming)
+        self._admit(incoming)
+
+    def again(self) -> None:
+        """Send what was sent before, soon after it or long after it: a user's duplicate."""
+        back = self.random.choice((5, 100, 1_500))
+        old = self.random.choice(self._sent[-back:])
+        self.send(old.topic, old.key, old.value, old.headers)
+
+    def event(self, topic: str, tenant: str, kind: str, data: Any, time: int | None = None) -> None:
+        """Send a CloudEvent with an id of its own."""
+        self._ids += 1
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", f"e{self._ids}".encode()),
+            ("ce_source", b"/agents/%d" % self.random.randrange(3)),
+            ("ce_type", kind.encode()),
+        ]
+        if time is not None:
+            headers.append(("ce_time", format_time(time).encode()))
+        self.send(topic, tenant.encode(), json.dumps(data).encode(), headers)
+
+    def write(self, tenant: str, body: log.Body, origin: Origin | None = None) -> None:
+        """Append a record that comes from no input."""
+        name = f"w{len(self.log)}"
+        self._append(log.encode(Record(log.VERSION, tenant, origin, "", name, self.now, body)))
+
+    def repeat(self) -> None:
+        """Admit was killed before it committed its offsets: what it wrote last comes once more."""
+        for raw in self.log[-self.random.randrange(1, 6) :]:
+            if log.decode(raw.value).origin is not None:
+                self._append(raw.value)
+
+    def _admit(self, incoming: Incoming) -> None:
+        try:
+            record = admit(incoming, Book())
+        except Refused as refused:
+            if refused.tenant is None:
+                return
+            record = marker(incoming, refused)
+        self._append(log.encode(record))
+
+    def _append(self, value: bytes) -> None:
+        # Clocks of two leaders differ: append times go back at times, log time never does.
+        back = self.random.choice((0, 0, 0, 0, 0, 2_000)) * SECOND
+        self.log.append(Raw(len(self.log), (self.now - back) // 1_000, value))
+
+
+def whole_log(seed: int, size: int) -> list[Raw]:
+    """Make a log of about ``size`` records over some eighty days."""
+    inputs = Inputs(seed)
+    random = inputs.random
+    steps = (
+        *[_call] * 30,
+        *[_budget] * 3,
+        _command,
+        _talk,
+        *[_refused] * 3,
+        *[Inputs.again] * 4,
+        Inputs.repeat,
+        _tick,
+        _odd,
+    )
+    _call(inputs)
+    while len(inputs.log) < size:
+        inputs.now += random.choice(PASSED) + random.randrange(1_000)
+        if random.random() < 0.01:
+            inputs.now += random.choice((HOUR, 5 * HOUR, 3 * DAY))
+        random.choice(steps)(inputs)
+        if random.random() < 0.006:
+            _config(inputs)
+    return inputs.log
+
+
+def azure_log(trace: Path) -> list[Raw]:
+    """Make the log of a real trace of calls, each a second after the one before."""
+    inputs = Inputs(0)
+    with trace.open(newline="") as lines:
+        for number, row in enumerate(csv.DictReader(lines)):
+            inputs.now += SECOND
+            tokens = int(row["ContextTokens"]), int(row["GeneratedTokens"])
+            usage = _usage("openai", "gpt-4o", *tokens)
+            inputs.event(AGENT_MESSAGES, TENANTS[number % 3], "agent.message", {"usage": usage})
+    return inputs.log
+
+
+def kinds(records: list[Raw]) -> Iterator[type]:
+    """Types of the records' bodies."""
+    for raw in records:
+        yield type(log.decode(raw.value).body)
+
+
+def _usage(provider: str, model: str, read: int, written: int, cached: int = 0) -> dict[str, Any]:
+    return {
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": model,
+        "gen_ai.usage.input_tokens": read,
+        "gen_ai.usage.output_tokens": written,
+        "gen_ai.usage.cache_read.input_tokens": cached,
+    }
+
+
+def _call(inputs: Inputs) -> None:
+    random = inputs.random
+    read = random.choice((0, 1_200, 40_000, 2**53))
+    data: dict[str, Any] = {
+        "usage": _usage(*random.choice(MODELS), read, random.randrange(90), read // 3),
+        "agent": random.choice(("", "a1", "a2")),
+        "cost_attribution": random.choice(("", "p")),
+        "cluster_state": random.choice((None, "eu-1", {"cluster": "us-1", "nodes": [1]})),
+    }
+    if random.random() < 0.1:
+        data["cost_usd"] = random.choice(("0", "3.3", "0.000000001", "1000000000"))
+    ago = random.choice((0, 0, HOUR, DAY, 40 * DAY))
+    time = None if ago == 0 else inputs.now - random.randrange(ago)
+    inputs.event(AGENT_MESSAGES, random.choice(TENANTS), "agent.message", data, time)
+
+
+def _talk(inputs: Inputs) -> None:
+    data = {"content": "hello", "context_tags": ["b", "a"], "priority": "HIGH"}
+    inputs.event(AGENT_MESSAGES, inputs.random.choice(TENANTS), "agent.message", data)
+
+
+def _budget(inputs: Inputs) -> None:
+    random = inputs.random
+    data = {
+        "budget_id": random.choice(("default", "a", "b", "c/ü")),
+        "limit_usd": random.choice(("0", "10", "12.5", 100, "100000")),
+        "period": random.choice(("hour", "day", "week", "month")),
+        "timezone": random.choice(ZONES[:3]),
+        "thresholds": random.choice(([50, 80, 100], [100, 50, 50], [120], list(range(1, 11)))),
+        "scope": random.choice(({}, {"model": "gpt-4o"}, {"provider": "openai", "agent": ""})),
+    }
+    inputs.event(TENANT_COMMANDS, random.choice(TENANTS), "budget.set", data)
+
+
+def _command(inputs: Inputs) -> None:
+    random = inputs.random
+    if random.random() < 0.5:
+        data = {"budget_id": random.choice(("default", "a", "b", "never"))}
+        inputs.event(TENANT_COMMANDS, random.choice(TENANTS), "budget.delete", data)
+    else:
+        data = {"timezone": random.choice(ZONES)}
+        inputs.event(TENANT_COMMANDS, random.choice(TENANTS), "tenant.set", data)
+
+
+def _refused(inputs: Inputs) -> None:
+    random = inputs.random
+    which = random.randrange(4)
+    if which == 0:
+        inputs.send(JOB_EVENTS, b"run:1", json.dumps(OPENLINEAGE).encode(), [])
+    elif which == 1:
+        inputs.event(CONTEXT_REQUESTS, random.choice(TENANTS), "context.request", {})
+    else:
+        bad = random.choice(_SMALL)
+        inputs.send(AGENT_MESSAGES, bad.key, bad.value, bad.headers)
+
+
+def _tick(inputs: Inputs) -> None:
+    inputs.write("", Tick())
+
+
+def _odd(inputs: Inputs) -> None:
+    """What today's admit refuses; a log may hold it still."""
+    tenant = inputs.random.choice(TENANTS)
+    # A writer's own sequence, so that no fence stops it.
+    origin = Origin("writer", 0, 0, len(inputs.log))
+    body = BudgetSet("odd", NANO, "year", "Mars/Olympus", (50,), True, {"colour": "red"})
+    bodies = [
+        TenantSet("Mars/Olympus"),
+        body,
+        msgspec.structs.replace(body, timezone="UTC"),
+        msgspec.structs.replace(body, timezone="UTC", period="day"),
+    ]
+    inputs.write(tenant, inputs.random.choice(bodies), origin)
+
+
+def _config(inputs: Inputs) -> None:
+    random = inputs.random
+    hours, grace = random.choice((1, 2, 24, 100)), random.choice((1, 24))
+    inputs.write("", Config(hours, grace, random.choice((20, 100)) * NANO, "2026.6"))
