@@ -55,7 +55,7 @@ def contend(
     """
     time.sleep(PAUSE_S)
     command = [str(python), str(CONTENDERS / f"{name}.py"), json.dumps(spec)]
-    before = _cpu_seconds(broker)
+    before = _with_children(broker)
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
@@ -64,23 +64,36 @@ def contend(
     if ran.returncode or not ran.stdout.strip():
         sys.exit(f"{name} failed ({ran.returncode})\n{ran.stderr[-3000:]}")
     report: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    busy, ours, all_of_it = (b - a for a, b in zip(before, _cpu_seconds(broker), strict=True))
-    report["others_cpu"] = round(max(0.0, busy - ours) / max(all_of_it, 1e-9), 3)
+    report["others_cpu"] = others_cpu(before, _with_children(broker))
     return report
 
 
-def _cpu_seconds(broker: int) -> tuple[float, float, float]:
-    """CPU time so far: of all processes, of our children and the broker, and there was to have."""
+def cpu_seconds(*processes: int) -> tuple[float, float, float]:
+    """CPU time so far: of the whole machine, of these processes, and there was to have."""
+    hertz = os.sysconf("SC_CLK_TCK")
     try:
         ticks = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-        of_broker = Path(f"/proc/{broker}/stat").read_text().rpartition(")")[2].split()[11:13]
+        mine = sum(
+            int(n)
+            for process in processes
+            for n in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+        )
     except (OSError, ValueError, IndexError):
         return 0.0, 0.0, 0.0
-    hertz = os.sysconf("SC_CLK_TCK")
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
     idle = ticks[3] + ticks[4]
-    ours = children.ru_utime + children.ru_stime + sum(map(int, of_broker)) / hertz
-    return (sum(ticks) - idle) / hertz, ours, sum(ticks) / hertz
+    return (sum(ticks) - idle) / hertz, mine / hertz, sum(ticks) / hertz
+
+
+def others_cpu(before: Sequence[float], after: Sequence[float]) -> float:
+    """Share of the machine that others took between two ``cpu_seconds``: 0 is a quiet machine."""
+    busy, mine, all_of_it = (b - a for a, b in zip(before, after, strict=True))
+    return round(max(0.0, busy - mine) / max(all_of_it, 1e-9), 3)
+
+
+def _with_children(broker: int) -> tuple[float, float, float]:
+    busy, mine, all_of_it = cpu_seconds(broker)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return busy, mine + children.ru_utime + children.ru_stime, all_of_it
 
 
 def spread(values: Sequence[float], digits: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What every contender measures of itself, in whichever environment: nothing but the stdlib."""
 
+import gc
 import json
 import os
 import resource
@@ -25,17 +26,50 @@ class Stopwatch:
         """What was asked for is done. The last call counts."""
         self._ended = (time.perf_counter(), time.process_time())
 
+    def stop_at(self, wall: float, cpu: float) -> None:
+        """It was done at an earlier moment, by perf_counter and process_time."""
+        self._ended = (wall, cpu)
+
     def report(self, events: int, changelog: str) -> dict[str, Any]:
-        """Return what the bench reads: times in seconds, memory in MiB."""
+        """Return what the bench reads: times in seconds, memory in MiB.
+
+        ``began`` and ``ended`` are the machine's monotonic clock: processes can be compared.
+        """
         seconds, cpu = (end - began for began, end in zip(self._began, self._ended, strict=True))
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return {
             "events": events,
             "seconds": seconds,
+            "began": self._began[0],
+            "ended": self._ended[0],
             "cpu_seconds": cpu,
             "rss_mib": round(rss, 1),
             "changelog": changelog,
         }
+
+
+class Collecting:
+    """How long Python's garbage collector ran."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def watch(self) -> None:
+        """Count from here on."""
+        gc.callbacks.append(self._note)
+
+    def reset(self) -> None:
+        self.seconds = 0.0
+
+    def _note(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        else:
+            self.seconds += time.perf_counter() - self._began
+
+
+collecting = Collecting()
 
 
 def spec() -> dict[str, Any]:
@@ -43,6 +77,12 @@ def spec() -> dict[str, Any]:
     given: dict[str, Any] = json.loads(sys.argv[1])
     _end_with_parent()
     return given
+
+
+def tell(line: dict[str, Any]) -> None:
+    """Say something to the bench and go on."""
+    sys.stdout.flush()
+    os.write(1, f"{json.dumps(line)}\n".encode())  # Faust redirects sys.stdout
 
 
 def finish(report: dict[str, Any]) -> None:

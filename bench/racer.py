@@ -1,0 +1,74 @@
+"""A contender's process that is told when to begin and says when it is done."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import CONTENDERS
+
+
+class Racer:
+    """One process of a contender; speaks lines of JSON, its stderr goes into a file."""
+
+    def __init__(self, python: Path, script: str, spec: Mapping[str, Any], log: Path) -> None:
+        self.name = f"{script} {spec.get('role', spec.get('member', ''))}".strip()
+        self._log = log
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [str(python), str(CONTENDERS / f"{script}.py"), json.dumps(spec)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
+        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def hear(self, timeout: float) -> dict[str, Any]:
+        """Return its next line.
+
+        Raises
+        ------
+        SystemExit
+            It ended, or said nothing in time.
+        """
+        try:
+            line = self._lines.get(timeout=timeout)
+        except queue.Empty:
+            sys.exit(f"{self.name} said nothing for {timeout:.0f} s\n{self._tail()}")
+        if line is None:
+            sys.exit(f"{self.name} ended ({self._process.wait()})\n{self._tail()}")
+        return line
+
+    def heard(self) -> dict[str, Any] | None:
+        """Return its next line if there is one already."""
+        return None if self._lines.empty() else self.hear(1.0)
+
+    def tell(self, line: Mapping[str, Any]) -> None:
+        """Say something to it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(line).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def end(self) -> None:
+        """End it at once: how a library shuts down is not what is measured."""
+        self._process.kill()
+        self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(b"{"):
+                self._lines.put(json.loads(line))
+        self._lines.put(None)
+
+    def _tail(self) -> str:
+        return self._log.read_text(errors="replace")[-3000:]
