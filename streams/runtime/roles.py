@@ -20,7 +20,7 @@ from streams.core.log import VERSION, Body, Config, Record, Tick
 from streams.core.money import parse_usd
 from streams.runtime import clients, metrics
 from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
-from streams.runtime.app import make_app
+from streams.runtime.app import App, make_app
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.owner import Host, PartitionOwner
@@ -57,6 +57,13 @@ def config_of(settings: Settings) -> Config:
         parse_usd(settings.default_budget_usd),
         version("tzdata"),
     )
+
+
+def _missing(app: App, topics: Iterable[str]) -> Iterable[str]:
+    """What is said of topics that somebody has deleted: the group assigns nothing of them."""
+    for topic in topics:
+        if app.chunk_consumer.topic_partitions(topic) == 0:
+            yield f"{topic} is missing: `streams topics ensure` makes it"
 
 
 class FoldRole:
@@ -127,7 +134,7 @@ class FoldRole:
             for p, owner in sorted(self.owners.items())
             if owner.state != "running"
         ]
-        return "; ".join(waiting) or None
+        return "; ".join([*_missing(self.app, [self._host.job.topic]), *waiting]) or None
 
     def _deliver(self, topic: str, partition: int, chunk: Chunk) -> None:
         owner = self.owners.get(partition)
@@ -248,7 +255,7 @@ class AdmitRole:
         """None when all assigned partitions are admitted."""
         if not self._assigned:
             return "waiting for the group's assignment"
-        return "; ".join(self._waiting()) or None
+        return "; ".join([*_missing(self.app, self._short), *self._waiting()]) or None
 
     def _waiting(self) -> Iterable[str]:
         for tp, writer in sorted(self._writers.items()):

@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from streams import topology
 from streams.core import log
 from streams.core.log import Record
 from streams.core.rows import tenant_key
-from streams.runtime import clients
+from streams.runtime import clients, transport
 from streams.runtime.clients import Inquiry
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
@@ -20,6 +22,7 @@ from streams.settings import Settings
 from .stores import TENANT, Count, job
 
 BATCH = 500
+INPUT = b'{"usage":{"gen_ai.usage.input_tokens":1}}'
 
 
 class Folding:
@@ -83,8 +86,13 @@ async def _knowing(settings: Settings) -> AsyncIterator[tuple[Ownership, Inquiry
 
 @asynccontextmanager
 async def _running(role: FoldRole | AdmitRole) -> AsyncIterator[None]:
+    Path(role.app.conf.datadir).parent.mkdir(parents=True, exist_ok=True)
     await role.start()
-    await role.app.start()
+    with pytest.MonkeyPatch.context() as patch:
+        # aiokafka keeps what a member has in its assignor's class: here there are several members.
+        own = type("OwnAssignor", (transport.StickyPartitionAssignor,), {})
+        patch.setattr(transport, "StickyPartitionAssignor", own)
+        await role.app.start()
     try:
         yield
     finally:
@@ -114,5 +122,26 @@ async def append(settings: Settings, records: Iterable[Record], partition: int =
                 batch, inside = producer.create_batch(), 0
         if inside:
             await (await producer.send_batch(batch, topic, partition=partition))
+    finally:
+        await producer.stop()
+
+
+async def send_inputs(
+    settings: Settings, numbers: Iterable[int], partition: int = 0, long: Iterable[int] = ()
+) -> None:
+    """Send messages as a user does; those in ``long`` have a long id."""
+    topic = topology.name(settings, topology.AGENT_MESSAGES)
+    producer = clients.plain_producer(settings.kafka)
+    await producer.start()
+    try:
+        for number in numbers:
+            event_id = str(number) * (500 if number in long else 1)
+            headers = [
+                ("ce_specversion", b"1.0"),
+                ("ce_id", event_id.encode()),
+                ("ce_source", b"/s"),
+                ("ce_type", b"agent.message"),
+            ]
+            await producer.send_and_wait(topic, INPUT, TENANT.encode(), partition, headers=headers)
     finally:
         await producer.stop()
