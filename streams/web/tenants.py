@@ -1,6 +1,7 @@
 """Reads of one tenant: usage, budgets, alerts, audit."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
@@ -148,14 +149,8 @@ async def alerts(
 ) -> Response[bytes]:
     check_tenant(tenant)
     before = from_cursor("alerts", tenant, cursor)
-
-    def compute(local: LocalPartition) -> dict[str, Any]:
-        items, end = read.alerts(
-            local.reader, tenant, limit=limit, before=before, log_time=local.log_time
-        )
-        return _page("alerts", items, end, local)
-
-    return await _answer(request, reading, tenant, after, wait_ms, compute)
+    find = partial(read.alerts, tenant=tenant, limit=limit, before=before)
+    return await _answer(request, reading, tenant, after, wait_ms, _listing("alerts", find))
 
 
 @get(
@@ -194,17 +189,15 @@ def audit_page(
     tenant: str, *, limit: int, before: bytes | None, cause: tuple[str, str] | None
 ) -> Compute:
     """Make the answer of ``/audit`` from a partition."""
+    return _listing(
+        "audit", partial(read.audit, tenant=tenant, limit=limit, before=before, cause=cause)
+    )
 
+
+def _listing(name: str, find: Callable[..., read.Page]) -> Compute:
     def compute(local: LocalPartition) -> dict[str, Any]:
-        items, end = read.audit(
-            local.reader,
-            tenant,
-            limit=limit,
-            before=before,
-            cause=cause,
-            log_time=local.log_time,
-        )
-        return _page("audit", items, end, local)
+        items, end = find(local.reader, log_time=local.log_time)
+        return _page(name, items, end, local)
 
     return compute
 
