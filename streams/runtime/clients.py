@@ -35,9 +35,7 @@ def transactional_producer(bootstrap: str, transactional_id: str) -> AIOKafkaPro
     )
 
 
-def plain_producer(
-    bootstrap: str, *, linger_ms: int = 0, compression: str | None = None
-) -> AIOKafkaProducer:
+def plain_producer(bootstrap: str, *, compression: str | None = None) -> AIOKafkaProducer:
     """Idempotent producer, acks=all, outside of transactions."""
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -47,19 +45,17 @@ def plain_producer(
         retry_backoff_ms=RETRY_BACKOFF_MS,
         max_batch_size=BATCH_BYTES,
         max_request_size=INTERNAL_MAX_BYTES,
-        linger_ms=linger_ms,
+        linger_ms=0,
         compression_type=compression,
     )
 
 
 @asynccontextmanager
-async def reader(
-    bootstrap: str, *, isolation_level: str = "read_committed"
-) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     """Consumer without a group, for reading given partitions; never resets silently."""
     consumer = LeanConsumer(
         bootstrap_servers=bootstrap,
-        isolation_level=isolation_level,
+        isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=8 << 20,
