@@ -37,52 +37,7 @@ class BudgetAlert(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
-def crossed(
-    view: View,
-    entry: Entry,
-    outputs: list[Output],
-    budget_id: str,
-    budget: BudgetRow,
-    row: SpendRow,
-    *,
-    threshold: int,
-    late: bool,
-) -> None:
-    """A threshold of the limit is reached."""
-    severity = "info" if threshold < 80 else "warning" if threshold < 100 else "critical"
-    _send(view, entry, outputs, budget_id, budget, row, CROSSED, threshold, severity, late)
-
-
-def exceeded(
-    view: View,
-    entry: Entry,
-    outputs: list[Output],
-    budget_id: str,
-    budget: BudgetRow,
-    row: SpendRow,
-    *,
-    late: bool,
-) -> None:
-    """More than the limit is spent."""
-    _send(view, entry, outputs, budget_id, budget, row, EXCEEDED, None, "critical", late)
-
-
-def recovered(
-    view: View,
-    entry: Entry,
-    outputs: list[Output],
-    budget_id: str,
-    budget: BudgetRow,
-    row: SpendRow,
-    *,
-    threshold: int,
-    late: bool,
-) -> None:
-    """A threshold that was reported as crossed is not reached any more."""
-    _send(view, entry, outputs, budget_id, budget, row, RECOVERED, threshold, "info", late)
-
-
-def _send(
+def send_alert(
     view: View,
     entry: Entry,
     outputs: list[Output],
@@ -90,10 +45,23 @@ def _send(
     budget: BudgetRow,
     row: SpendRow,
     alert_type: str,
-    threshold: int | None,
-    severity: str,
+    *,
+    threshold: int | None = None,
     late: bool,
 ) -> None:
+    """Send that a budget's threshold was crossed, or its limit exceeded, or a threshold recovered.
+
+    Parameters
+    ----------
+    budget, row
+        The budget and the figure of the period that the alert is about.
+    alert_type : str
+        ``CROSSED``, ``EXCEEDED`` or ``RECOVERED``.
+    threshold : int, optional
+        Percent of the limit; None where it is exceeded.
+    late : bool
+        The period was closed already.
+    """
     tenant = entry.record.tenant
     start = format_time(row.start)
     percent = "" if threshold is None else str(threshold)
@@ -113,8 +81,14 @@ def _send(
         forecast_usd=None,
         unpriced_calls=row.unpriced_calls,
         late=late,
-        severity=severity,
+        severity=_severity(alert_type, threshold or 0),
         cause=Cause(entry.record.source, entry.record.id),
         at=format_time(entry.timestamp),
     )
     alert(view, entry, outputs, alert_id=alert_id, subject=budget_id, data=data)
+
+
+def _severity(alert_type: str, threshold: int) -> str:
+    if alert_type == EXCEEDED or (alert_type == CROSSED and threshold >= 100):
+        return "critical"
+    return "warning" if alert_type == CROSSED and threshold >= 80 else "info"

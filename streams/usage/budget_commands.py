@@ -1,6 +1,7 @@
 """Folds of budget.set and budget.delete."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from streams.core.log import BudgetDelete, BudgetSet
 from streams.core.money import format_usd
 from streams.core.rows import tenant_key
 from streams.core.time import format_time, zone_names
-from streams.usage.alerts import recovered
+from streams.usage.alerts import RECOVERED, send_alert
 from streams.usage.budgets import DEFAULT, default_budget, settle
 from streams.usage.journal import Target, audit
 from streams.usage.periods import INDEX as PERIOD_INDEX
@@ -222,17 +223,9 @@ def _evaluate(
             # Counting begins anew: what was fired in these periods holds no more.
             ended = _changed(now, timezone=before.timezone)
             emptied = SpendRow(row.start, row.end, row.revision)
+            tell = partial(send_alert, view, entry, outputs, budget_id, ended, emptied, RECOVERED)
             for threshold in row.fired:
-                recovered(
-                    view,
-                    entry,
-                    outputs,
-                    budget_id,
-                    ended,
-                    emptied,
-                    threshold=threshold,
-                    late=False,
-                )
+                tell(threshold=threshold, late=False)
 
 
 def _open(

@@ -1,7 +1,9 @@
 """Budgets: an event adds its cost to the period of each budget that it falls under."""
 
+from functools import partial
+
 from streams.core.fold import Entry, Output, View
-from streams.usage import alerts
+from streams.usage.alerts import CROSSED, EXCEEDED, RECOVERED, send_alert
 from streams.usage.counters import Metered
 from streams.usage.periods import Period, periods_at
 from streams.usage.rows import (
@@ -81,20 +83,19 @@ def settle(
     fired under this one: thresholds ascending, then exceeded.
     """
     fired, exceeded = row.fired, row.exceeded
+    tell = partial(send_alert, view, entry, outputs, budget_id, budget, row, late=late)
     if row.revision != budget.revision:
         for threshold in fired:
             if not _reached(row.spent, budget.limit, threshold):
-                alerts.recovered(
-                    view, entry, outputs, budget_id, budget, row, threshold=threshold, late=late
-                )
+                tell(RECOVERED, threshold=threshold)
         fired, exceeded = (), False
     for threshold in budget.thresholds[len(fired) :]:
         if not _reached(row.spent, budget.limit, threshold):
             break
-        alerts.crossed(view, entry, outputs, budget_id, budget, row, threshold=threshold, late=late)
+        tell(CROSSED, threshold=threshold)
         fired = (*fired, threshold)
     if not exceeded and row.spent > budget.limit:
-        alerts.exceeded(view, entry, outputs, budget_id, budget, row, late=late)
+        tell(EXCEEDED)
         exceeded = True
     return SpendRow(
         row.start,
