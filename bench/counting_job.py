@@ -18,6 +18,8 @@ PARTITIONS = 4
 KEYS = 1_000
 EVENT_BYTES = 200
 SEED = 20261122
+BASE = 1_790_000_000_000_000
+"""A time for what needs one, microseconds."""
 
 
 def event(number: int, tenant: str) -> bytes:
@@ -33,11 +35,14 @@ def tenants(events: int) -> list[str]:
     return [f"t{chosen.randrange(KEYS)}" for _ in range(events)]
 
 
-async def fill(kafka: str, topic: str, events: int) -> Counter[str]:
-    """Make the topic and produce the events; returns the right count of each key."""
+async def fill(kafka: str, topic: str, events: int, *, distinct: bool = False) -> Counter[str]:
+    """Make the topic and produce the events; returns the right count of each key.
+
+    ``distinct``: each event has a key of its own.
+    """
     async with clients.admin(kafka) as admin:
         await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
-    of = tenants(events)
+    of = [f"t{n}" for n in range(events)] if distinct else tenants(events)
     place = {tenant: partition_of(tenant, PARTITIONS) for tenant in set(of)}
     producer = AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=1 << 18, linger_ms=5)
     await producer.start()
