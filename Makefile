@@ -27,7 +27,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/streams bench counting
 
-# Fault runs of the given seeds, each with zombies and stops too: make soak SEEDS="1 2 3"
+# Fault runs of the given seeds, every third with three brokers: make soak SEEDS="1 2 3"
 SEEDS ?= 1 2 3
 soak: $(READY)
-	$(BIN)/python -m tests.faults --more --seed $(SEEDS)
+	$(BIN)/python -m tests.faults --seed $(SEEDS) $(SOAK)

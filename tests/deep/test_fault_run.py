@@ -1,18 +1,28 @@
-"""The seeded fault run of the deeper tier: ``python -m tests.faults --seed N`` replays it."""
+"""Three seeds of `make soak`, which together reach every failpoint; the last has three brokers."""
 
-import msgspec
 import pytest
 
-from streams.settings import Settings
-from tests.faults.events import Input
-from tests.faults.feed import today
-from tests.faults.run import Run
+from streams.runtime.failpoints import NAMES
+from tests.faults.plan import make_plan
+from tests.faults.soak import Options, brokers_of, one
 
 pytestmark = pytest.mark.deep
-SEED = 20261122
+SEEDS = (1, 2, 3)
+EVENTS = 100_000
 
 
-async def test_nothing_counts_twice_or_is_lost_when_workers_are_killed(settings: Settings) -> None:
-    given = Input(seed=SEED, base=today())
-    outcome = await Run(msgspec.structs.replace(settings, partitions=4), given).run()
-    assert outcome.figures["deaths"] >= 20
+def test_the_seeds_reach_every_failpoint_and_one_breaks_brokers() -> None:
+    assert {point for seed in SEEDS for point in make_plan(seed).points} == set(NAMES)
+    assert [brokers_of(seed) for seed in SEEDS] == [1, 1, 3]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_lost_or_counts_twice(seed: int) -> None:
+    # A failure says which command replays it.
+    plan = make_plan(seed, brokers=brokers_of(seed))
+    figures = one(seed, Options(events=EVENTS))
+    assert (figures["lost"], figures["double"]) == (0, 0)
+    assert figures["removed"] == plan.count("leave", "gone")
+    assert figures["joined"] == plan.count("join")
+    assert figures["broker_faults"] == len(plan.brokers)
+    assert figures["deaths"] >= len(plan.points) + plan.count("kill", "wipe", "gone")

@@ -1,29 +1,22 @@
 """What must hold at the end of a fault run. Each check returns what is wrong, in words."""
 
 import asyncio
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 from aiokafka import TopicPartition
-from rocksdict import Rdict
 
 from streams import topology
 from streams.core.ids import partition_of
-from streams.core.log import DEFAULT_CONFIG
-from streams.core.time import HOUR
-from streams.runtime import clients, positions, recovery
-from streams.runtime.clients import Inquiry
+from streams.runtime import clients, positions
 from streams.runtime.rebuild import rebuilt_digest
-from streams.runtime.view import open_database
 from streams.settings import Settings
-from tests.faults.fleet import Fleet
-from tests.faults.model import MONEY, Model, plain
+from tests.faults.model import MONEY, Group, Model, plain
+from tests.faults.wrong import Wrong
 
 AT_ONCE = 6
 VIEWS = ("hour", "day", "day by model")
@@ -37,8 +30,8 @@ async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
         return dict(await consumer.end_offsets(tps))
 
 
-async def records(settings: Settings, topic: str) -> AsyncIterator[Any]:
-    """Yield all committed records of a topic (full name), partition by partition."""
+async def records(settings: Settings, topic: str) -> AsyncIterator[tuple[int, Any]]:
+    """Yield all committed records of a topic (full name), each with its partition."""
     async with clients.reader(settings.kafka) as consumer:
         for p in range(settings.partitions):
             tp = TopicPartition(topic, p)
@@ -47,7 +40,7 @@ async def records(settings: Settings, topic: str) -> AsyncIterator[Any]:
             end = (await consumer.end_offsets([tp]))[tp]
             async for batch in clients.read_to(consumer, tp, begin, end):
                 for record in batch:
-                    yield record
+                    yield p, record
 
 
 async def reflected(
@@ -72,10 +65,11 @@ async def reflected(
                     await asyncio.sleep(0.2)
 
 
-async def check_usage(apis: Sequence[httpx.AsyncClient], model: Model) -> list[str]:
+async def check_usage(apis: Sequence[httpx.AsyncClient], model: Model) -> list[Wrong]:
     """Hold every tenant's usage against the model, asking all workers in turn."""
-    wrong: list[str] = []
+    wrong: list[Wrong] = []
     gate = asyncio.Semaphore(AT_ONCE)
+    usage = model.usage()
 
     async def one(index: int, tenant: str, view: str) -> None:
         params = {"period": view.split()[0]}
@@ -84,41 +78,54 @@ async def check_usage(apis: Sequence[httpx.AsyncClient], model: Model) -> list[s
         async with gate:
             answer = await apis[index % len(apis)].get(f"/v1/tenants/{tenant}/usage", params=params)
         if answer.status_code != 200:
-            wrong.append(f"usage of {tenant} by {view}: {answer.status_code} {answer.text}")
+            what = f"usage of {tenant} by {view}: {answer.status_code} {answer.text}"
+            wrong.append(Wrong(what))
             return
         found = {
             (bucket["start"], bucket["group"] and bucket["group"]["model"]): bucket
             for bucket in answer.json()["buckets"]
         }
-        expected = model.usage[tenant, view]
+        expected = usage[tenant, view]
         if found.keys() != expected.keys():
             difference = found.keys() ^ expected.keys()
-            wrong.append(f"usage of {tenant} by {view}: other periods or groups: {difference}")
+            wrong.append(
+                Wrong(f"usage of {tenant} by {view}: other periods or groups: {difference}")
+            )
+        if view == VIEWS[0]:
+            wrong.extend(_miscounted(tenant, found, expected))
         for key in found.keys() & expected.keys():
             for name, value in expected[key].items():
                 want = plain(value) if name in MONEY else value
                 if found[key][name] != want:
-                    wrong.append(
-                        f"usage of {tenant} by {view} {key}: {name} is {found[key][name]}, "
-                        f"must be {want}"
-                    )
+                    what = f"{name} is {found[key][name]}, must be {want}"
+                    wrong.append(Wrong(f"usage of {tenant} by {view} {key}: {what}"))
             if found[key]["late_events"]:
-                wrong.append(f"usage of {tenant} by {view} {key}: late events")
+                wrong.append(Wrong(f"usage of {tenant} by {view} {key}: late events"))
 
-    await asyncio.gather(
-        *(one(i, tenant, view) for i, (tenant, view) in enumerate(sorted(model.usage)))
-    )
+    await asyncio.gather(*(one(i, tenant, view) for i, (tenant, view) in enumerate(sorted(usage))))
     return wrong
 
 
-async def check_alerts(settings: Settings, model: Model) -> list[str]:
+def _miscounted(
+    tenant: str, found: dict[Group, dict[str, Any]], expected: dict[Group, dict[str, Any]]
+) -> Iterator[Wrong]:
+    for key in sorted(found.keys() | expected.keys()):
+        have = found[key]["calls"] if key in found else 0
+        want = expected[key]["calls"] if key in expected else 0
+        if have != want:
+            lost, double = max(0, want - have), max(0, have - want)
+            what = f"{lost} calls are lost, {double} counted twice"
+            yield Wrong(f"usage of {tenant} in the hour of {key[0]}: {what}", lost, double)
+
+
+async def check_alerts(settings: Settings, model: Model) -> list[Wrong]:
     """Every alert once, in order, with its figure and its cause; none that must not be."""
-    wrong: list[str] = []
+    wrong: list[Wrong] = []
     ids: Counter[str] = Counter()
     event_ids: Counter[str] = Counter()
     found: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
     unpriced: list[tuple[str, str, str, str]] = []
-    async for record in records(settings, topology.name(settings, topology.BUDGET_ALERTS)):
+    async for _, record in records(settings, topology.name(settings, topology.BUDGET_ALERTS)):
         data = msgspec.json.decode(record.value)
         ids[data["alert_id"]] += 1
         event_ids[dict(record.headers)["ce_id"].decode()] += 1
@@ -137,61 +144,67 @@ async def check_alerts(settings: Settings, model: Model) -> list[str]:
         )
     for name, counter in (("alert_id", ids), ("ce_id", event_ids)):
         if twice := [key for key, times in counter.items() if times > 1]:
-            wrong.append(f"{len(twice)} alerts more than once by {name}: {twice[:3]}")
+            what = f"{len(twice)} alerts more than once by {name}: {twice[:3]}"
+            wrong.append(Wrong(what, double=len(twice) if name == "alert_id" else 0))
     expected = model.alerts()
     for key in sorted(found.keys() | expected.keys()):
         have, want = found.get(key, []), expected.get(key, [])
         if have != want:
-            wrong.append(
-                f"alerts of {key}: missing {[a for a in want if a not in have][:3]}, too many "
-                f"{[a for a in have if a not in want][:3]}, {len(have)} instead of {len(want)}"
+            missing = [a for a in want if a not in have]
+            too_many = [a for a in have if a not in want]
+            what = (
+                f"alerts of {key}: missing {missing[:3]}, too many {too_many[:3]}, "
+                f"{len(have)} instead of {len(want)}"
             )
+            wrong.append(Wrong(what, len(missing), len(too_many)))
     # One a day of log time, and the run may have seen midnight.
     days = {day for *_, day in unpriced}
     if len(unpriced) != len(set(unpriced)) or {u[:3] for u in unpriced} != model.unpriced:
-        wrong.append(f"unpriced alerts: {len(unpriced)} of {len(model.unpriced)} expected")
+        wrong.append(Wrong(f"unpriced alerts: {len(unpriced)} of {len(model.unpriced)} expected"))
     now = datetime.now(UTC).date()  # noqa: TID251
     if any(abs((now - datetime.fromisoformat(day).date()).days) > 1 for day in days):
-        wrong.append(f"unpriced alerts of other days than the run's: {days}")
+        wrong.append(Wrong(f"unpriced alerts of other days than the run's: {days}"))
     return wrong
 
 
-async def check_audit(settings: Settings, model: Model) -> list[str]:
+async def check_audit(settings: Settings, model: Model) -> list[Wrong]:
     """Each command has exactly one audit record, and it says done."""
-    wrong = []
+    wrong: list[Wrong] = []
     found: Counter[tuple[str, str]] = Counter()
-    async for record in records(settings, topology.name(settings, topology.TENANT_AUDIT)):
+    async for _, record in records(settings, topology.name(settings, topology.TENANT_AUDIT)):
         data = msgspec.json.decode(record.value)
         found[data["tenant"], data["target"]["id"]] += 1
         if (data["action"], data["outcome"]) != ("budget.set", "done"):
-            wrong.append(f"audit: {data}")
+            wrong.append(Wrong(f"audit: {data}"))
     if found != Counter(model.commands):
         more, less = found - Counter(model.commands), Counter(model.commands) - found
-        wrong.append(f"audit records: too many {more}, missing {less}")
+        what = f"audit records: too many {more}, missing {less}"
+        wrong.append(Wrong(what, less.total(), more.total()))
     return wrong
 
 
-async def check_digests(settings: Settings, apis: Sequence[httpx.AsyncClient]) -> list[str]:
+async def check_digests(settings: Settings, apis: Sequence[httpx.AsyncClient]) -> list[Wrong]:
     """The changelog alone gives each partition's state; all run, none lags."""
-    wrong = []
+    wrong: list[Wrong] = []
     status: dict[int, dict[str, Any]] = {}
     for api in apis:
         for item in (await api.get("/v1/partitions", params={"digest": "true"})).json()["items"]:
             status[item["partition"]] = item
     if set(status) != set(range(settings.partitions)):
-        wrong.append(f"partitions {sorted(status)} are owned, of {settings.partitions}")
+        wrong.append(Wrong(f"partitions {sorted(status)} are owned, of {settings.partitions}"))
     for partition, item in sorted(status.items()):
         if item["state"] != "running" or item["lag"] > 20:
-            wrong.append(f"partition {partition}: {item}")
+            wrong.append(Wrong(f"partition {partition}: {item}"))
         rebuilt = await rebuilt_digest(settings, partition)
         if rebuilt != item["digest"]:
-            wrong.append(f"partition {partition}: the changelog gives {rebuilt}, not {item}")
+            what = f"partition {partition}: the changelog gives {rebuilt}, not {item}"
+            wrong.append(Wrong(what))
     return wrong
 
 
-async def check_positions(settings: Settings) -> list[str]:
+async def check_positions(settings: Settings) -> list[Wrong]:
     """Committed offsets are the inputs' ends, and no committed position ever went back."""
-    wrong = []
+    wrong: list[Wrong] = []
     async with clients.admin(settings.kafka) as admin:
         for topic in (topology.AGENT_MESSAGES, topology.TENANT_COMMANDS):
             ends = await _ends(settings, topic)
@@ -199,7 +212,7 @@ async def check_positions(settings: Settings) -> list[str]:
                 settings.admit_group, partitions=list(ends)
             )
             wrong += [
-                f"admit committed {committed[tp].offset} of {tp}, which ends at {end}"
+                Wrong(f"admit committed {committed[tp].offset} of {tp}, which ends at {end}")
                 for tp, end in ends.items()
                 if end and committed[tp].offset != end
             ]
@@ -214,79 +227,25 @@ async def check_positions(settings: Settings) -> list[str]:
                     break
                 await asyncio.sleep(0.2)
     last: dict[int, int] = {}
-    async for record in records(settings, topology.name(settings, topology.changelog(settings))):
+    changelog = topology.name(settings, topology.changelog(settings))
+    async for partition, record in records(settings, changelog):
         if record.key == positions.SOURCE_KEY:
             source = msgspec.msgpack.decode(record.value, type=positions.Source)
-            if source.offset <= last.get(record.partition, -1):
-                wrong.append(
-                    f"partition {record.partition} went from {last[record.partition]} "
+            if source.offset <= last.get(partition, -1):
+                what = (
+                    f"partition {partition} went from {last[partition]} "
                     f"to {source.offset} at {record.offset} of the changelog"
                 )
-            last[record.partition] = source.offset
+                wrong.append(Wrong(what))
+            last[partition] = source.offset
     return wrong
 
 
-async def check_dead_letters(settings: Settings) -> list[str]:
+async def check_dead_letters(settings: Settings) -> list[Wrong]:
     """Nothing of the input was refused."""
     return [
-        f"{end} records in {tp}"
+        Wrong(f"{end} records in {tp}", lost=end)
         for topic in topology.INPUTS
         for tp, end in (await _ends(settings, topology.dlq(topic))).items()
         if end
     ]
-
-
-async def check_databases(settings: Settings, fleet: Fleet) -> list[str]:
-    """After all have stopped: the last owner's database is what the topics alone give.
-
-    Compares everything, fences and identities too, but the position in the changelog.
-    """
-    wrong = []
-    log = topology.name(settings, topology.TENANT_LOG)
-    for partition in range(settings.partitions):
-        folders = [w.folder / f"{log}-{partition}" for w in fleet.workers.values()]
-        states = [_rows(folder) for folder in folders if folder.exists()]
-        live = max(states, key=lambda rows: _offset(rows))
-        with tempfile.TemporaryDirectory(prefix="streams-check-") as folder:
-            db = open_database(Path(folder) / "state")
-            await _rebuild(settings, partition, db)
-            rebuilt = _all(db)
-            db.close()
-        if live != rebuilt:
-            keys = [k for k in live.keys() | rebuilt.keys() if live.get(k) != rebuilt.get(k)]
-            kinds = Counter(key[:3] for key in keys)
-            wrong.append(f"partition {partition}: database and topics differ: {dict(kinds)}")
-    return wrong
-
-
-async def _rebuild(settings: Settings, partition: int, db: Rdict) -> None:
-    changelog = topology.name(settings, topology.changelog(settings))
-    dedupe = topology.name(settings, topology.TENANT_DEDUPE)
-    inquiry = Inquiry(settings.kafka)
-    await inquiry.start()
-    try:
-        await recovery.replay_changelog(inquiry, TopicPartition(changelog, partition), db)
-        window = (positions.read_config(db) or DEFAULT_CONFIG).dedupe_hours * HOUR
-        await recovery.replay_dedupe(inquiry, TopicPartition(dedupe, partition), db, window)
-    finally:
-        await inquiry.stop()
-
-
-def _rows(folder: Path) -> dict[bytes, bytes]:
-    db = open_database(folder)
-    try:
-        return _all(db)
-    finally:
-        db.close()
-
-
-def _all(db: Rdict) -> dict[bytes, bytes]:
-    rows: dict[bytes, bytes] = dict(db.items())
-    rows.pop(positions.CHANGELOG_KEY, None)
-    rows.pop(positions.DEDUPE_POSITION_KEY, None)
-    return rows
-
-
-def _offset(rows: dict[bytes, bytes]) -> int:
-    value = rows.get(positions.SOURCE_KEY)
-    return -1 if value is None else msgspec.msgpack.decode(value, type=positions.Source).offset

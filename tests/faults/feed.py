@@ -15,9 +15,10 @@ from streams.settings import Settings
 from tests.faults.events import Event
 
 RESERVE = 0.1
-"""This share is kept back for a plan that takes longer than expected, and trickles."""
+RESERVE_S = 20.0
+"""This share is kept back for a plan that takes longer than expected: it trickles, and never ends
+before the plan does (each second this part of what is left)."""
 STEP_S = 0.05
-ATTEMPTS = 1_000
 
 
 def record(settings: Settings, event: Event) -> dict[str, Any]:
@@ -59,11 +60,22 @@ async def send_steadily(
     seconds: float,
     over: Callable[[], bool],
 ) -> int:
-    """Send ``total`` events within ``seconds``, or at once when the faults are ``over``."""
+    """Send ``total`` events within ``seconds``, or at once when the faults are ``over``.
+
+    Raises
+    ------
+    KafkaError
+        An event was not acknowledged: nothing can be said about this run.
+    """
     rate = total / seconds
     sent = 0
+    lost: list[BaseException] = []
+
+    def acknowledged(ack: asyncio.Future[Any]) -> None:
+        if (error := ack.exception()) is not None:
+            lost.append(error)
+
     async with producer(settings) as to:
-        last: Any = None
         credit, at = 0.0, time.monotonic()
         for event in events:
             while credit < 1:
@@ -72,14 +84,15 @@ async def send_steadily(
                     break
                 await asyncio.sleep(STEP_S)
                 now = time.monotonic()
-                slow = 10 if sent > total * (1 - RESERVE) else 1
-                credit, at = credit + (now - at) * rate / slow, now
+                left = max(total - sent, 1)
+                now_rate = rate if left > total * RESERVE else min(rate, left / RESERVE_S)
+                credit, at = credit + (now - at) * now_rate, now
             credit -= 1
-            last = await to.send(**record(settings, event))
+            (await to.send(**record(settings, event))).add_done_callback(acknowledged)
             sent += 1
-        if last is not None:
-            await to.flush()
-            await last
+        await to.flush()
+    if lost:
+        raise lost[0]
     return sent
 
 

@@ -112,20 +112,40 @@ class Worker:
 
 
 class Fleet:
-    """All workers of a run."""
+    """All workers of a run: those that are there, and those that left for good."""
 
     def __init__(
         self, settings: Settings, logs: Path, roles: dict[str, int], *, spawn: bool = False
     ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
-        self.workers = {
-            name: Worker(role, name, settings, logs, spawn=spawn)
-            for role, number in roles.items()
-            for name in (f"{role}-{i}" for i in range(number))
-        }
+        self._settings, self._logs, self._spawn = settings, logs, spawn
+        self._gone: set[str] = set()
+        self.workers: dict[str, Worker] = {}
+        for role, number in roles.items():
+            for i in range(number):
+                self.add(f"{role}-{i}")
 
     def __getitem__(self, name: str) -> Worker:
         return self.workers[name]
+
+    def add(self, name: str) -> Worker:
+        """Add a worker that is not started yet; its name begins with its role."""
+        role = name.partition("-")[0]
+        worker = Worker(role, name, self._settings, self._logs, spawn=self._spawn)
+        self.workers[name] = worker
+        return worker
+
+    def retire(self, worker: Worker) -> None:
+        """Expect it back no more; its folder stays where it is."""
+        self._gone.add(worker.name)
+
+    def members(self, role: str = "") -> list[Worker]:
+        """Return those of a role (else of all) that are there or come back."""
+        return [
+            worker
+            for name, worker in self.workers.items()
+            if name not in self._gone and role in ("", worker.role)
+        ]
 
     def alive(self) -> list[Worker]:
         return [worker for worker in self.workers.values() if worker.alive]

@@ -1,10 +1,11 @@
 """What a run's input must come to: Decimals and dicts in plain Python, no code of the folds."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from tests.faults.events import Event
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANO = Decimal("1e-9")
 MTOK = Decimal(10) ** 6
+QUARTER = 900 * 10**6
 # USD a million tokens: input, output, cache read (tiers above 128k tokens are not reached).
 PRICES = {
     ("openai", "gpt-4o"): (Decimal("2.5"), Decimal(10), Decimal("1.25")),
@@ -43,7 +45,7 @@ class Budget:
     def add(self, event: Event, scope: dict[str, str], cost: Decimal) -> None:
         if any(scope[key] != value for key, value in self.scope.items()):
             return
-        start = text_of(start_of(self.period, self.zone, event.time))
+        start = start_text(self.period, self.zone, event.time // QUARTER)
         self.spent[start] += cost
         spent = self.spent[start]
         for threshold in sorted(self.thresholds):
@@ -65,7 +67,7 @@ class Model:
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, str, str]] = set()
-        self.usage: dict[tuple[str, str], dict[Group, dict[str, Any]]] = {}
+        self._calls: dict[tuple[str, str, str, str], dict[str, Any]] = {}
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.commands: list[tuple[str, str]] = []
         self.unpriced: set[tuple[str, str, str]] = set()
@@ -74,16 +76,40 @@ class Model:
 
     def fold(self, events: Iterable[Event]) -> "Model":
         for event in events:
-            identity = event.tenant, event.source, event.id
-            if identity in self.seen:
-                self.duplicates += 1
-                continue
-            self.seen.add(identity)
-            if event.type == "budget.set":
-                self._set(event)
-            else:
-                self._count(event)
+            self.add(event)
         return self
+
+    def folding(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Fold events while somebody takes them."""
+        for event in events:
+            self.add(event)
+            yield event
+
+    def add(self, event: Event) -> None:
+        identity = event.tenant, event.source, event.id
+        if identity in self.seen:
+            self.duplicates += 1
+            return
+        self.seen.add(identity)
+        if event.type == "budget.set":
+            self._set(event)
+        else:
+            self._count(event)
+
+    def usage(self) -> dict[tuple[str, str], dict[Group, dict[str, Any]]]:
+        """Return sums by (tenant, view), each by period and group."""
+        usage: dict[tuple[str, str], dict[Group, dict[str, Any]]] = {}
+        for (tenant, day, hour, model), call in self._calls.items():
+            for view, group in (
+                ("hour", (hour, None)),
+                ("day", (day, None)),
+                ("day by model", (day, model)),
+            ):
+                buckets = usage.setdefault((tenant, view), {})
+                bucket = buckets.setdefault(group, dict.fromkeys(call, 0))
+                for name, value in call.items():
+                    bucket[name] += value
+        return usage
 
     def alerts(self) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
         """Return the alerts of each (tenant, budget), in order."""
@@ -130,10 +156,12 @@ class Model:
             "computed_usd": computed,
             "unpriced_calls": unpriced,
         }
-        for view, group in (("hour", None), ("day", None), ("day by model", model)):
-            start = text_of(start_of(view.split()[0], "UTC", event.time))
-            groups = self.usage.setdefault((event.tenant, view), {})
-            bucket = groups.setdefault((start, group), dict.fromkeys(call, 0))
+        hour = start_text("hour", "UTC", event.time // QUARTER)
+        day = start_text("day", "UTC", event.time // QUARTER)
+        bucket = self._calls.get((event.tenant, day, hour, model))
+        if bucket is None:
+            self._calls[event.tenant, day, hour, model] = call
+        else:
             for name, value in call.items():
                 bucket[name] += value
         scope = {"model": model, "cost_attribution": data.get("cost_attribution", "")}
@@ -156,11 +184,10 @@ def plain(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def start_of(period: str, zone: str, time: int) -> datetime:
-    local = (EPOCH + timedelta(microseconds=time)).astimezone(ZoneInfo(zone))
-    hour = local.replace(minute=0, second=0, microsecond=0)
-    return hour if period == "hour" else hour.replace(hour=0)
-
-
-def text_of(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+@cache
+def start_text(period: str, zone: str, quarter: int) -> str:
+    """Write the start of a quarter of an hour's period as the API does; periods begin at those."""
+    time = EPOCH + timedelta(microseconds=quarter * QUARTER)
+    local = time.astimezone(ZoneInfo(zone)).replace(minute=0, second=0, microsecond=0)
+    start = local if period == "hour" else local.replace(hour=0)
+    return start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,63 +9,76 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import msgspec
 
+from streams import topology
+from streams.dev.kafka_cluster import EmbeddedCluster
 from streams.runtime import topics
 from streams.settings import Settings
 from tests.faults import checks
+from tests.faults.brokers import Brokers
+from tests.faults.databases import check_databases
 from tests.faults.events import Input
 from tests.faults.feed import send_all, send_steadily
-from tests.faults.fleet import Fleet, Worker
+from tests.faults.fleet import Fleet
+from tests.faults.hand import STOP_S, Hand, api
 from tests.faults.model import Model
-from tests.faults.plan import Fault, Plan, make_plan, show
+from tests.faults.plan import LEAST, Plan, make_plan
 from tests.faults.watch import Watch
+from tests.faults.wrong import Wrong
 
-READY_S = 90.0
-FAULT_S = 60.0
-"""How long a failpoint may take to be reached."""
 REFLECT_S = 90.0
-SECONDS_A_FAULT = 8.0
-"""About what a fault takes with the restart after it; sets the rate of sending."""
-STOP_S = 15.0
-GAVE_UP = 3
-"""Exit code of a worker that was fenced three times in a minute: it asks to be started again."""
-
-
-class Broken(Exception):
-    """Something that must hold does not; the message is what a person needs to replay it."""
 
 
 @dataclass
 class Outcome:
     """What a run came to."""
 
-    wrong: list[str] = field(default_factory=list)
+    wrong: list[Wrong] = field(default_factory=list)
     figures: dict[str, object] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
 
 
+class Broken(Exception):
+    """Something that must hold does not; the message is what a person needs to replay it."""
+
+    def __init__(self, report: str, outcome: Outcome) -> None:
+        super().__init__(report)
+        self.outcome = outcome
+
+
 class Run:
-    """A run on a Kafka whose topics are this run's own."""
+    """A run on a Kafka whose topics are this run's own.
+
+    Parameters
+    ----------
+    cluster : EmbeddedCluster, optional
+        The brokers, if the plan has faults for them.
+    """
 
     def __init__(
         self,
         settings: Settings,
         given: Input,
         *,
-        folds: int = 2,
-        admits: int = 2,
         plan: Plan | None = None,
+        cluster: EmbeddedCluster | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
-        self.settings = settings
+        nodes = len(cluster.nodes) if cluster else 1
+        self.settings = msgspec.structs.replace(settings, replication=nodes)
         self.given = given
-        self.plan: Plan = plan or make_plan(given.seed, folds, admits)
+        self.plan = plan or make_plan(given.seed, brokers=nodes)
         self.outcome = Outcome()
+        self._model = Model().fold(given.budgets())
+        self._cluster = cluster
         self._flags = Path(settings.data) / "flags"
         self._fleet = Fleet(
-            settings, Path(settings.data) / "logs", {"fold": folds, "admit": admits}
+            self.settings, Path(settings.data) / "logs", {"fold": LEAST, "admit": LEAST}
         )
-        self._busy = len(self.plan)
+        self._hand = Hand(self._fleet, self._flags, self._note)
+        self._over = False
+        self._tails = ""
         self._began = time.monotonic()
         self._say = say
 
@@ -80,196 +93,169 @@ class Run:
         try:
             await self._run()
         except Exception as error:
-            self.outcome.wrong += [f"{type(e).__name__}: {e}" for e in _flat(error)]
+            self.outcome.wrong += [Wrong(f"{type(e).__name__}: {e}") for e in _flat(error)]
             self.outcome.wrong += await self._states()
+            self._tails = self._fleet.report()
             await self._fleet.show_tasks()
         finally:
             self._fleet.kill()
+            self._count()
         if self.outcome.wrong:
-            raise Broken(self._report())
+            raise Broken(self._report(), self.outcome)
         return self.outcome
 
     async def _run(self) -> None:
-        settings, given, figures = self.settings, self.given, self.outcome.figures
+        settings, given, model, figures = (
+            self.settings,
+            self.given,
+            self._model,
+            self.outcome.figures,
+        )
         self._flags.mkdir(parents=True, exist_ok=True)
         await topics.ensure(settings)
-        for worker in self._fleet.workers.values():
+        for worker in self._fleet.members():
             worker.start()
-        await asyncio.gather(*(self._ready(worker) for worker in self._fleet.workers.values()))
-        model = Model().fold(given.budgets())
+        await self._all_ready()
         await send_all(settings, given.budgets())
         async with self._apis() as apis:
             await checks.reflected(settings, apis[0], model, REFLECT_S)
         self._note(f"{len(model.budgets)} budgets are set; sending begins")
-        async with Watch(settings):
-            longest = max(len(faults) for faults in self.plan.values())
-            sending = asyncio.create_task(
-                send_steadily(
-                    settings,
-                    given.stream(),
-                    given.events,
-                    longest * SECONDS_A_FAULT,
-                    lambda: not self._busy,
-                )
+        sending = asyncio.create_task(
+            send_steadily(
+                settings,
+                model.folding(given.stream()),
+                given.events,
+                self.plan.seconds,
+                lambda: self._over,
             )
-            async with asyncio.TaskGroup() as group:
-                for name, faults in self.plan.items():
-                    group.create_task(self._befall(self._fleet[name], faults))
-            figures["faults_seconds"] = round(time.monotonic() - self._began, 1)
-            self._note("the faults are over")
-            figures["sent"] = await sending
+        )
+        try:
+            await self._befall()
+        except BaseException:
+            sending.cancel()
+            raise
+        figures["faults_seconds"] = self._seconds()
+        self._note("the faults are over")
+        self._over = True
+        figures["sent"] = await sending
         began = time.monotonic()
-        model = Model().fold(given.budgets()).fold(given.stream())
-        await asyncio.gather(*(self._ready(worker) for worker in self._fleet.workers.values()))
+        await self._all_ready()
         async with self._apis() as apis:
             await checks.reflected(settings, apis[0], model, REFLECT_S)
             self._note(f"all is reflected {time.monotonic() - began:.1f} s after the last event")
-            await self._check(apis, model)
-        stopped = await self._fleet.stop()
-        figures["stop_seconds"] = {name: round(took, 1) for name, (_, took) in stopped.items()}
-        self.outcome.wrong += [
-            f"{name} ended with {code} after {took:.1f} s of SIGTERM"
-            for name, (code, took) in stopped.items()
-            if code != 0 or took > STOP_S
-        ]
-        self.outcome.wrong += await checks.check_databases(settings, self._fleet)
+            await self._check(apis)
+        await self._stop()
+        self.outcome.wrong += await check_databases(settings, self._fleet)
+        self._note("the databases are checked")
         alerts = sum(len(alerts) for alerts in model.alerts().values())
         figures |= {
             "alerts": alerts + len(model.unpriced),
             "commands": len(model.commands),
             "duplicates": model.duplicates,
-            "deaths": sum(len(worker.deaths) for worker in self._fleet.workers.values()),
-            "gave_up": sum(w.deaths.count("gave up") for w in self._fleet.workers.values()),
-            "seconds": round(time.monotonic() - self._began, 1),
         }
 
-    async def _check(self, apis: list[httpx.AsyncClient], model: Model) -> None:
-        settings, wrong = self.settings, self.outcome.wrong
-        points = [f.point for faults in self.plan.values() for f in faults if f.point]
-        wrong += [f"nobody died at {p}" for p in points if not (self._flags / p).exists()]
+    async def _befall(self) -> None:
+        """Go through the plan, each list of faults beside the others."""
+        async with (
+            Watch(self.settings) as folded,
+            Watch(self.settings, topology.AGENT_MESSAGES, self.settings.admit_group) as admitted,
+            asyncio.TaskGroup() as group,
+        ):
+            for name, faults in self.plan.workers.items():
+                group.create_task(self._hand.befall(name, faults))
+            if self._cluster is not None:
+                brokers = Brokers(self._cluster, (folded, admitted), self._note)
+                self.outcome.figures["stalls"] = brokers.stalls
+                group.create_task(brokers.befall(self.plan.brokers))
+
+    async def _check(self, apis: list[httpx.AsyncClient]) -> None:
+        settings, wrong, model = self.settings, self.outcome.wrong, self._model
+        wrong += [
+            Wrong(f"nobody died at {p}") for p in self.plan.points if not (self._flags / p).exists()
+        ]
         wrong += await checks.check_usage(apis, model)
+        self._note("usage is checked")
         wrong += await checks.check_alerts(settings, model)
         wrong += await checks.check_audit(settings, model)
+        self._note("alerts and audit are checked")
         wrong += await checks.check_digests(settings, apis)
         wrong += await checks.check_positions(settings)
         wrong += await checks.check_dead_letters(settings)
-        self._note("checked")
+        self._note("digests and positions are checked")
 
-    async def _befall(self, worker: Worker, faults: list[Fault]) -> None:
-        """Go through one process's faults; it is running before and after."""
-        for fault in faults:
-            self._note(f"{worker.name}: {fault}")
-            if fault.kind == "failpoint":
-                await self._die_at(worker, fault)
-            else:
-                if not worker.alive:
-                    worker.start()
-                await self._work(worker, fault.after)
-                await self._strike(worker, fault)
-            if not worker.alive:
-                await asyncio.sleep(fault.away)
-        if not worker.alive:
-            worker.start()
-        self._busy -= 1
+    async def _stop(self) -> None:
+        stopped = await self._fleet.stop()
+        self.outcome.figures["stop_seconds"] = {
+            name: round(took, 1) for name, (_, took) in stopped.items()
+        }
+        self.outcome.wrong += [
+            Wrong(f"{name} ended with {code} after {took:.1f} s of SIGTERM")
+            for name, (code, took) in stopped.items()
+            if code != 0 or took > STOP_S
+        ]
 
-    async def _die_at(self, worker: Worker, fault: Fault) -> None:
-        """Start it with the failpoint armed and wait for its death."""
-        if worker.alive:
-            await worker.kill()
-        flag = self._flags / fault.point
-        worker.start(f"{fault.point}+{fault.after:.0f}@{flag}")
-        code = await worker.died(FAULT_S)
-        if code != -signal.SIGKILL or not flag.exists():
-            raise AssertionError(f"{worker.name} did not die at {fault.point}: {code}")
-        worker.deaths.append(fault.point)
+    def _count(self) -> None:
+        """Count what happened, whether the run ended well or not."""
+        deaths = [kind for worker in self._fleet.workers.values() for kind in worker.deaths]
+        stalls = self.outcome.figures.setdefault("stalls", [])
+        self.outcome.figures |= {
+            "deaths": len(deaths) - deaths.count("gave up") - deaths.count("freeze"),
+            "frozen": deaths.count("freeze"),
+            "joined": len(self._fleet.workers) - 2 * LEAST,
+            "removed": len(self._fleet.workers) - len(self._fleet.members()),
+            "broker_faults": len(stalls),
+            "gave_up": deaths.count("gave up"),
+            "lost": sum(wrong.lost for wrong in self.outcome.wrong),
+            "double": sum(wrong.double for wrong in self.outcome.wrong),
+            "seconds": self._seconds(),
+        }
 
-    async def _work(self, worker: Worker, seconds: float) -> None:
-        """Wait until it works, and let it work for so long."""
-        await self._ready(worker)
-        while await worker.died(seconds) is not None:
-            self._again(worker)
-            await self._ready(worker)
-
-    def _again(self, worker: Worker) -> None:
-        """Start a worker that gave up, as a supervisor does; no other end by itself is right."""
-        if worker.code != GAVE_UP:
-            raise AssertionError(f"{worker.name} ended by itself with {worker.code}")
-        self._note(f"{worker.name} gave up and is started again")
-        worker.deaths.append("gave up")
-        worker.start()
-
-    async def _strike(self, worker: Worker, fault: Fault) -> None:
-        worker.deaths.append(fault.kind)
-        if fault.kind == "freeze":
-            worker.signal(signal.SIGSTOP)
-            await asyncio.sleep(fault.away)
-            worker.signal(signal.SIGCONT)
-        elif fault.kind == "stop":
-            worker.signal(signal.SIGTERM)
-            code = await worker.died(STOP_S)
-            if code not in (0, GAVE_UP):
-                raise AssertionError(f"{worker.name} ended with {code} on SIGTERM")
-        else:
-            await worker.kill()
-            if fault.kind == "wipe":
-                worker.wipe()
-
-    async def _ready(self, worker: Worker) -> None:
-        end = time.monotonic() + READY_S
-        answer = ""
-        async with _api(worker) as api:
-            while time.monotonic() < end:
-                if not worker.alive:
-                    self._again(worker)
-                with contextlib.suppress(httpx.HTTPError):
-                    found = await api.get("/readyz")
-                    if found.status_code == 200:
-                        return
-                    answer = found.text
-                await asyncio.sleep(0.1)
-        raise AssertionError(f"{worker.name} is not ready after {READY_S:.0f} s: {answer}")
+    async def _all_ready(self) -> None:
+        await asyncio.gather(*(self._hand.ready(worker) for worker in self._fleet.members()))
 
     @contextlib.asynccontextmanager
     async def _apis(self) -> AsyncIterator[list[httpx.AsyncClient]]:
         async with contextlib.AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(_api(w)) for w in self._fleet.alive()]
+            yield [await stack.enter_async_context(api(w)) for w in self._fleet.alive()]
 
-    async def _states(self) -> list[str]:
+    async def _states(self) -> list[Wrong]:
         """Ask each process for its partitions and what it waits for."""
         found = []
         for worker in self._fleet.alive():
             worker.signal(signal.SIGCONT)
             for path in ("/readyz", "/v1/partitions?local=true"):
                 try:
-                    async with _api(worker) as api:
-                        found.append(f"{worker.name} {path}: {(await api.get(path)).text}")
+                    async with api(worker) as client:
+                        answer = (await client.get(path)).text
                 except httpx.HTTPError as error:
-                    found.append(f"{worker.name} {path}: {error!r}")
+                    answer = repr(error)
+                found.append(Wrong(f"{worker.name} {path}: {answer}"))
         return found
 
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._began, 1)
+
     def _note(self, what: str) -> None:
-        line = f"{time.monotonic() - self._began:6.1f} s  {what}"
+        line = f"{self._seconds():6.1f} s  {what}"
         self.outcome.history.append(line)
         self._say(line)
 
     def _report(self) -> str:
-        given = self.given
+        given, nodes = self.given, self.settings.replication
         again = (
             f"python -m tests.faults --seed {given.seed} --events {given.events} "
-            f"--tenants {given.tenants} --partitions {self.settings.partitions} --base {given.base}"
+            f"--tenants {given.tenants} --partitions {self.settings.partitions} "
+            f"--brokers {nodes} --base {given.base}"
         )
-        parts = [f"fault run failed; again: {again}", *self.outcome.wrong[:40]]
-        if len(self.outcome.wrong) > 40:
-            parts.append(f"... and {len(self.outcome.wrong) - 40} more")
-        parts += ["plan:", show(self.plan), "what happened:", *self.outcome.history]
-        return "\n".join([*parts, self._fleet.report()])
+        wrong = self.outcome.wrong
+        parts = [f"fault run failed; again: {again}", *map(str, wrong[:40])]
+        if len(wrong) > 40:
+            parts.append(f"... and {len(wrong) - 40} more")
+        parts += ["plan:", str(self.plan), "what happened:", *self.outcome.history]
+        return "\n".join([*parts, self._tails or self._fleet.report()])
 
 
 def _flat(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for inner in error.exceptions for leaf in _flat(inner)]
     return [error]
-
-
-def _api(worker: Worker) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=worker.url, timeout=30, trust_env=False)

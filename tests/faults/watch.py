@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from itertools import pairwise
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -15,15 +16,21 @@ POLL_S = 0.1
 
 
 class Watch:
-    """Polls the folds' committed offsets; keeps (monotonic time, offset) at each advance."""
+    """Polls a group's committed offsets; keeps (monotonic time, offset) at each advance.
 
-    def __init__(self, settings: Settings) -> None:
-        log = topology.name(settings, topology.TENANT_LOG)
-        self.partitions = [TopicPartition(log, p) for p in range(settings.partitions)]
+    Without a group those of the folds.
+    """
+
+    def __init__(
+        self, settings: Settings, topic: str = topology.TENANT_LOG, group: str | None = None
+    ) -> None:
+        name = topology.name(settings, topic)
+        self.partitions = [TopicPartition(name, p) for p in range(settings.partitions)]
         self.advances: dict[int, list[tuple[float, int]]] = {
             p.partition: [] for p in self.partitions
         }
         self._settings = settings
+        self._group = group or settings.group
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Watch":
@@ -39,9 +46,9 @@ class Watch:
     async def _poll(self) -> None:
         async with clients.admin(self._settings.kafka) as admin:
             while True:
-                with contextlib.suppress(KafkaError):
+                with contextlib.suppress(KafkaError, OSError, TimeoutError):
                     found = await admin.list_consumer_group_offsets(
-                        self._settings.group, partitions=self.partitions
+                        self._group, partitions=self.partitions
                     )
                     now = time.monotonic()
                     for tp, to in found.items():
@@ -62,6 +69,27 @@ class Watch:
                 return None
             firsts.append(after[0] - since)
         return max(firsts)
+
+    def gap(self, since: float, settled: float) -> float | None:
+        """Return the longest time from ``since`` on in which a partition did not advance.
+
+        None while one has not yet advanced after ``settled``.
+        """
+        longest = 0.0
+        for seen in self.advances.values():
+            times = [since, *(t for t, _ in seen if t > since)]
+            if times[-1] <= settled:
+                return None
+            longest = max(longest, *(b - a for a, b in pairwise(times)))
+        return longest
+
+    def stuck(self, since: float) -> list[TopicPartition]:
+        """Return the partitions that have not advanced after ``since``."""
+        return [
+            tp
+            for tp in self.partitions
+            if not any(t > since for t, _ in self.advances[tp.partition])
+        ]
 
     async def resumed(self, since: float, seconds: float) -> float:
         """Wait until each partition has advanced after ``since``."""

@@ -1,0 +1,76 @@
+"""What must hold of the workers' databases once all workers have stopped."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+from aiokafka import TopicPartition
+from rocksdict import Rdict
+
+from streams import topology
+from streams.core.log import DEFAULT_CONFIG
+from streams.core.time import HOUR
+from streams.runtime import positions, recovery
+from streams.runtime.clients import Inquiry
+from streams.runtime.view import open_database
+from streams.settings import Settings
+from tests.faults.fleet import Fleet
+from tests.faults.wrong import Wrong
+
+
+async def check_databases(settings: Settings, fleet: Fleet) -> list[Wrong]:
+    """After all have stopped: the last owner's database is what the topics alone give.
+
+    Compares everything, fences and identities too, but the position in the changelog.
+    """
+    wrong: list[Wrong] = []
+    log = topology.name(settings, topology.TENANT_LOG)
+    for partition in range(settings.partitions):
+        folders = [w.folder / f"{log}-{partition}" for w in fleet.workers.values()]
+        states = [_rows(folder) for folder in folders if folder.exists()]
+        live = max(states, key=lambda rows: _offset(rows))
+        with tempfile.TemporaryDirectory(prefix="streams-check-") as folder:
+            db = open_database(Path(folder) / "state")
+            await _rebuild(settings, partition, db)
+            rebuilt = _all(db)
+            db.close()
+        if live != rebuilt:
+            keys = [k for k in live.keys() | rebuilt.keys() if live.get(k) != rebuilt.get(k)]
+            kinds = Counter(key[:3] for key in keys)
+            what = f"partition {partition}: database and topics differ: {dict(kinds)}"
+            wrong.append(Wrong(what))
+    return wrong
+
+
+async def _rebuild(settings: Settings, partition: int, db: Rdict) -> None:
+    changelog = topology.name(settings, topology.changelog(settings))
+    dedupe = topology.name(settings, topology.TENANT_DEDUPE)
+    inquiry = Inquiry(settings.kafka)
+    await inquiry.start()
+    try:
+        await recovery.replay_changelog(inquiry, TopicPartition(changelog, partition), db)
+        window = (positions.read_config(db) or DEFAULT_CONFIG).dedupe_hours * HOUR
+        await recovery.replay_dedupe(inquiry, TopicPartition(dedupe, partition), db, window)
+    finally:
+        await inquiry.stop()
+
+
+def _rows(folder: Path) -> dict[bytes, bytes]:
+    db = open_database(folder)
+    try:
+        return _all(db)
+    finally:
+        db.close()
+
+
+def _all(db: Rdict) -> dict[bytes, bytes]:
+    rows: dict[bytes, bytes] = dict(db.items())
+    rows.pop(positions.CHANGELOG_KEY, None)
+    rows.pop(positions.DEDUPE_POSITION_KEY, None)
+    return rows
+
+
+def _offset(rows: dict[bytes, bytes]) -> int:
+    value = rows.get(positions.SOURCE_KEY)
+    return -1 if value is None else msgspec.msgpack.decode(value, type=positions.Source).offset

@@ -1,0 +1,162 @@
+"""Runs seeds one after the other, each on a Kafka of its own, and says what they came to."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streams.dev.kafka import EmbeddedKafka
+from streams.dev.kafka_cluster import EmbeddedCluster
+from streams.settings import Settings
+from tests.faults.events import Input
+from tests.faults.feed import today
+from tests.faults.plan import Plan
+from tests.faults.run import Broken, Run
+
+EVENTS = 240_000
+SUMS = (
+    "sent",
+    "deaths",
+    "frozen",
+    "joined",
+    "removed",
+    "broker_faults",
+    "gave_up",
+    "lost",
+    "double",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all seeds of a soak have in common."""
+
+    events: int = EVENTS
+    tenants: int = 200
+    partitions: int = 4
+    brokers: int | None = None
+    """None: as `brokers_of` has it."""
+    base: int | None = None
+    """Newest event time, microseconds; None: this hour's start."""
+    plan: Callable[[int, int], Plan] | None = None
+    """Of (seed, brokers), instead of a seed's own."""
+    keep: Path | None = None
+    """Where folders of failed seeds stay: logs, databases, Kafka."""
+
+
+def brokers_of(seed: int) -> int:
+    """Every third seed has three brokers, and their faults."""
+    return 1 if seed % 3 else 3
+
+
+def soak(
+    seeds: Iterable[int], options: Options, say: Callable[[str], None], *, verbose: bool = False
+) -> list[dict[str, Any]]:
+    """Run all seeds, whatever becomes of each; returns their figures, with ``ok``."""
+    results = []
+    for seed in seeds:
+        began = time.monotonic()
+        try:
+            result = {"ok": True} | one(seed, options, say if verbose else _silent)
+        except Broken as broken:
+            say(str(broken))
+            result = {"ok": False} | broken.outcome.figures
+        result |= {"seed": seed, "wall_seconds": round(time.monotonic() - began, 1)}
+        results.append(result)
+        say(line(result))
+    say(summary(results))
+    return results
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def one(seed: int, options: Options, say: Callable[[str], None] = _silent) -> dict[str, Any]:
+    """Run one seed and return its figures.
+
+    Raises
+    ------
+    Broken
+        Something that must hold does not.
+    """
+    brokers = brokers_of(seed) if options.brokers is None else options.brokers
+    given = Input(
+        seed, today() if options.base is None else options.base, options.events, options.tenants
+    )
+    plan = options.plan(seed, brokers) if options.plan else None
+    with _folder(seed, options.keep) as data, _kafka(data / "kafka", brokers) as kafka:
+        settings = Settings(
+            kafka=kafka.bootstrap, partitions=options.partitions, data=str(data / "workers")
+        )
+        cluster = kafka if isinstance(kafka, EmbeddedCluster) else None
+        outcome = asyncio.run(Run(settings, given, plan=plan, cluster=cluster, say=say).run())
+    return {"brokers": brokers} | outcome.figures
+
+
+def line(result: dict[str, Any]) -> str:
+    """Say what a seed came to."""
+    stalls = " ".join(f"{stall:.1f}" for stall in result["stalls"])
+    parts = [
+        f"seed {result['seed']}: {'ok' if result['ok'] else 'FAILED'}",
+        *_counts(result),
+        f"longest stops at broker faults {stalls} s" if stalls else "",
+        f"{result['wall_seconds']:.0f} s",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def summary(results: list[dict[str, Any]]) -> str:
+    """Say what all seeds came to."""
+    failed = [result["seed"] for result in results if not result["ok"]]
+    sums = {name: sum(result.get(name, 0) for result in results) for name in SUMS}
+    parts = [
+        f"{len(results)} seeds: {len(results) - len(failed)} ok",
+        f"failed: {' '.join(map(str, failed))}" if failed else "0 failed",
+        *_counts(sums),
+        f"{sum(result['wall_seconds'] for result in results) / 60:.1f} min",
+    ]
+    return ", ".join(parts)
+
+
+def _counts(figures: dict[str, Any]) -> Iterator[str]:
+    yield f"{figures.get('sent', 0):,} events"
+    yield f"{figures['deaths']} deaths"
+    yield f"{figures['frozen']} frozen"
+    yield f"{figures['joined']} joined"
+    yield f"{figures['removed']} removed"
+    yield f"{figures['broker_faults']} broker faults"
+    if figures["gave_up"]:
+        yield f"{figures['gave_up']} gave up and were started again"
+    yield f"{figures['lost']} lost"
+    yield f"{figures['double']} double"
+
+
+@contextmanager
+def _kafka(data: Path, brokers: int) -> Iterator[EmbeddedKafka | EmbeddedCluster]:
+    """Kafka whose data nobody needs afterwards."""
+    kafka = EmbeddedKafka(data) if brokers == 1 else EmbeddedCluster(data, brokers)
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.kill()
+
+
+@contextmanager
+def _folder(seed: int, keep: Path | None) -> Iterator[Path]:
+    """Folder of a seed, which stays if that fails and ``keep`` is given."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="streams-faults-") as folder:
+            yield Path(folder)
+        return
+    folder = keep / f"seed-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    yield folder
+    shutil.rmtree(folder)
