@@ -57,10 +57,10 @@ class Worker:
         self.role = role
         self.name = name
         self.log = logs / f"{name}-{role}.log"
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
         self.announced: dict[str, Any] = {}
-        self._env = {**env, "STREAMS_BIND": f"127.0.0.1:{self.port}", "STREAMS_WORKER": name}
+        self.program: tuple[str, ...] = ("-m", "streams")
+        self._env = {**env, "STREAMS_WORKER": name}
+        self._listen_on(free_port())
         self._process: Process | None = None
 
     @property
@@ -73,9 +73,23 @@ class Worker:
 
     async def start(self) -> None:
         """Start; returns when the process has said where it listens."""
+        while not (line := await self._first_line()):
+            assert self._process is not None
+            code = await self._process.wait()
+            taken = not self.announced and "can't listen" in self.tail()
+            assert taken, f"ended with {code}: {self.tail()}"
+            # Somebody else was quicker to take the port that was free.
+            self._listen_on(free_port())
+        self.announced = json.loads(line)
+
+    def _listen_on(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._env["STREAMS_BIND"] = f"127.0.0.1:{port}"
+
+    async def _first_line(self) -> bytes:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "streams", "worker", "--role", self.role, "--json"),
+                *(sys.executable, *self.program, "worker", "--role", self.role, "--json"),
                 env=self._env,
                 stdin=DEVNULL,
                 stdout=PIPE,
@@ -84,9 +98,7 @@ class Worker:
             )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_S):
-            line = await self._process.stdout.readline()
-        assert line, f"ended with {await self._process.wait()}: {self.tail()}"
-        self.announced = json.loads(line)
+            return await self._process.stdout.readline()
 
     async def kill(self) -> None:
         """Kill -9."""

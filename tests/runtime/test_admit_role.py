@@ -22,7 +22,7 @@ from streams.runtime.roles import AdmitRole
 from streams.settings import Settings
 from streams.topology import AGENT_MESSAGES, JOB_EVENTS, TENANT_LOG
 
-from .faults import delete, refusing, truncate
+from .faults import delete, recreate, refusing, truncate
 from .stores import TENANT, asking
 from .workers import admitting, alone, folding, send_inputs
 
@@ -134,6 +134,35 @@ async def test_retention_that_passes_a_running_reader_is_red_until_adopted(
         await adopt(one, AGENT_MESSAGES)
         await until(lambda: committed_all(one, inquiry))
     assert await logged(one, inquiry) == [*range(10), *range(15, COUNT)]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("after", [1, 30], ids=["shorter", "longer"])
+@pytest.mark.parametrize("alive", [True, False], ids=["while running", "while stopped"])
+async def test_an_input_topic_made_anew_is_red_until_adopted(
+    one: Settings, inquiry: Inquiry, tmp_path: Path, until: Until, alive: bool, after: int
+) -> None:
+    """Rule 8; with the topic Kafka forgets the group's offsets too."""
+
+    async def remake() -> None:
+        await recreate(one, messages(one).topic)
+        await send_inputs(one, range(100, 100 + after))
+
+    await send_inputs(one, range(20))
+    async with admitting(one, tmp_path, lambda why: None) as role:
+        await until(lambda: _at(one, inquiry, 0, 20))
+        if alive:
+            await remake()
+            await red(role, until, "`streams topics adopt agent.messages.v1` begins anew")
+    if not alive:
+        await remake()
+    async with admitting(one, tmp_path, lambda why: None) as role:
+        await red(role, until, "`streams topics adopt agent.messages.v1` begins anew")
+        assert await logged(one, inquiry) == list(range(20))
+        await adopt(one, AGENT_MESSAGES)
+        await until(lambda: _at(one, inquiry, 0, after))
+    assert await logged(one, inquiry) == [*range(20), *range(after)]
+    assert await counted(one, tmp_path, until) == 20 + after
 
 
 async def test_a_deleted_topic_is_said_until_it_is_there_again(

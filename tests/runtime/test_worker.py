@@ -1,0 +1,33 @@
+"""DESIGN.md section 2, rule 14: a worker's folder is one process's own."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.core.errors import Misuse
+from streams.runtime.worker import _locked
+
+
+def _hold(path: Path, held: Any) -> None:
+    with _locked(path):
+        held.set()
+        multiprocessing.Event().wait()
+
+
+def test_a_taken_folder_is_a_mistake_until_its_holder_is_dead(tmp_path: Path) -> None:
+    path = tmp_path / "w0" / "fold.lock"
+    fork = multiprocessing.get_context("fork")
+    held = fork.Event()
+    holder = fork.Process(target=_hold, args=(path, held))
+    holder.start()
+    assert held.wait(20)
+    with pytest.raises(Misuse, match="w0 is in use by another worker of this name"), _locked(path):
+        pytest.fail("two hold it")
+    with _locked(tmp_path / "w0" / "admit.lock"), _locked(tmp_path / "w1" / "fold.lock"):
+        pass
+    holder.kill()
+    holder.join(20)
+    with _locked(path):
+        pass
