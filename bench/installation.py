@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import harness
 import metering_job as job
 from aiokafka import TopicPartition
 from racer import Racer
@@ -46,6 +47,7 @@ class Installation:
         """Start both roles, and have the budgets folded."""
         settings = self.settings
         await job.send(settings.kafka, self.name(topology.TENANT_COMMANDS), job.commands(of))
+        script = harness.CONTENDERS / "metering_ours.py"
         for role in ("fold", "admit"):
             spec = {
                 "role": role,
@@ -57,13 +59,10 @@ class Installation:
                 "events": of.events,
             }
             log = Path(settings.data) / f"{role}.log"
-            self._roles[role] = Racer(Path(sys.executable), "metering_ours", spec, log)
+            self._roles[role] = Racer(Path(sys.executable), script, spec, log)
         for racer in self.racers:
             await asyncio.to_thread(racer.hear, START_S)
-        commands = await self._ends(topology.TENANT_COMMANDS)
-        await self._until(settings.admit_group, topology.TENANT_COMMANDS, commands)
-        log_ends = await self._ends(topology.TENANT_LOG)
-        await self._until(settings.group, topology.TENANT_LOG, log_ends)
+        await settled(settings)
         for racer in self.racers:
             racer.tell({"do": "begin"})
             await asyncio.to_thread(racer.hear, START_S)
@@ -73,30 +72,41 @@ class Installation:
         admit, fold = self._roles["admit"], self._roles["fold"]
         admit.tell({"do": "finish", "ends": {topology.AGENT_MESSAGES: ends}})
         reports = {admit.name: await asyncio.to_thread(admit.hear, RUN_S)}
-        log = topology.TENANT_LOG
-        fold.tell({"do": "finish", "ends": {self.name(log): await self._ends(log)}})
+        log = await ends_of(self.settings, topology.TENANT_LOG)
+        fold.tell({"do": "finish", "ends": {self.name(topology.TENANT_LOG): log}})
         return reports | {fold.name: await asyncio.to_thread(fold.hear, RUN_S)}
 
     def end(self) -> None:
         for racer in self.racers:
             racer.end()
 
-    async def _ends(self, short: str) -> dict[int, int]:
-        async with clients.reader(self.settings.kafka) as consumer:
-            parts = range(self.settings.partitions)
-            tps = [TopicPartition(self.name(short), p) for p in parts]
-            return {tp.partition: end for tp, end in (await consumer.end_offsets(tps)).items()}
 
-    async def _until(self, group: str, short: str, ends: dict[int, int]) -> None:
-        inquiry = clients.Inquiry(self.settings.kafka)
-        await inquiry.start()
-        deadline = time.monotonic() + START_S
-        try:
-            for partition, end in ends.items():
-                tp = TopicPartition(self.name(short), partition)
-                while (await inquiry.committed(group, tp)).offset < end:
-                    if time.monotonic() > deadline:
-                        raise SystemExit(f"{group} does not come to the end of {tp}")
-                    await asyncio.sleep(0.1)
-        finally:
-            await inquiry.stop()
+async def settled(settings: Settings) -> None:
+    """Wait until all commands so far are admitted and folded."""
+    commands = await ends_of(settings, topology.TENANT_COMMANDS)
+    await _until(settings, settings.admit_group, topology.TENANT_COMMANDS, commands)
+    log = await ends_of(settings, topology.TENANT_LOG)
+    await _until(settings, settings.group, topology.TENANT_LOG, log)
+
+
+async def ends_of(settings: Settings, short: str) -> dict[int, int]:
+    """End offsets of a topic, by partition."""
+    async with clients.reader(settings.kafka) as consumer:
+        topic = topology.name(settings, short)
+        tps = [TopicPartition(topic, p) for p in range(settings.partitions)]
+        return {tp.partition: end for tp, end in (await consumer.end_offsets(tps)).items()}
+
+
+async def _until(settings: Settings, group: str, short: str, ends: dict[int, int]) -> None:
+    inquiry = clients.Inquiry(settings.kafka)
+    await inquiry.start()
+    deadline = time.monotonic() + START_S
+    try:
+        for partition, end in ends.items():
+            tp = TopicPartition(topology.name(settings, short), partition)
+            while (await inquiry.committed(group, tp)).offset < end:
+                if time.monotonic() > deadline:
+                    raise SystemExit(f"{group} does not come to the end of {tp}")
+                await asyncio.sleep(0.1)
+    finally:
+        await inquiry.stop()

@@ -123,7 +123,7 @@ class Input:
                 SOURCES[agent % len(SOURCES)],
                 f"{n:x}-{draw.getrandbits(32):08x}",
                 self.base * 1_000_000 - behind + draw.randrange(1_000_000),
-                _call(draw, agent, project, model, valid=chance < 1 - INVALID),
+                call(draw, agent, project, model, valid=chance < 1 - INVALID),
             )
             if len(recent) < 2000:
                 recent.append(event)
@@ -132,9 +132,10 @@ class Input:
             yield event
 
 
-def _call(
-    draw: random.Random, agent: int, project: str, model: int, *, valid: bool
+def call(
+    draw: random.Random, agent: int, project: str, model: int, *, valid: bool = True
 ) -> dict[str, Any]:
+    """Data of an agent's call of one of ``MODELS``."""
     provider, name = MODELS[model]
     tokens = draw.randrange(1, 4000)
     usage: dict[str, Any] = {
@@ -174,15 +175,20 @@ def commands(of: Input) -> Iterator[tuple[bytes, bytes, Headers]]:
     """The budgets as commands, for those who read commands."""
     for tenant, budgets in of.budgets().items():
         for budget in budgets:
-            headers = [
-                ("ce_specversion", b"1.0"),
-                ("ce_id", f"set-{budget.budget_id}".encode()),
-                ("ce_source", b"/ops"),
-                ("ce_type", b"budget.set"),
-                ("content-type", b"application/json"),
-            ]
-            data = {"timezone": "UTC"} | msgspec.to_builtins(budget)
-            yield tenant.encode(), _json(data), headers
+            yield command(tenant, budget)
+
+
+def command(tenant: str, budget: Budget) -> tuple[bytes, bytes, Headers]:
+    """A record of tenant.commands.v1 that sets a budget."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", f"set-{budget.budget_id}".encode()),
+        ("ce_source", b"/ops"),
+        ("ce_type", b"budget.set"),
+        ("content-type", b"application/json"),
+    ]
+    data = {"timezone": "UTC"} | msgspec.to_builtins(budget)
+    return tenant.encode(), _json(data), headers
 
 
 class Filled:

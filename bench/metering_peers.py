@@ -56,6 +56,7 @@ class Peers:
         """Start the processes and wait until each has its share of the partitions."""
         budgets = self._data / "budgets.json"
         budgets.write_bytes(msgspec.json.encode(of.budgets()))
+        script = harness.CONTENDERS / f"{self._script}.py"
         for member in range(self._extra["members"]):
             spec = {
                 **self._extra,
@@ -72,7 +73,7 @@ class Peers:
                 "data": str(self._data / f"state-{member}"),
             }
             log = self._data / f"{member}.log"
-            self.racers.append(Racer(harness.peers_python(), self._script, spec, log))
+            self.racers.append(Racer(harness.peers_python(), script, spec, log))
         shares: dict[str, list[int]] = {}
         deadline = time.monotonic() + START_S
         steady = time.monotonic()

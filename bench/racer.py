@@ -1,4 +1,4 @@
-"""A contender's process that is told when to begin and says when it is done."""
+"""A process of a bench that is told when to begin and says when it is done."""
 
 import json
 import queue
@@ -9,18 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import CONTENDERS
-
 
 class Racer:
-    """One process of a contender; speaks lines of JSON, its stderr goes into a file."""
+    """One script; it speaks lines of JSON, its stderr goes into a file."""
 
-    def __init__(self, python: Path, script: str, spec: Mapping[str, Any], log: Path) -> None:
-        self.name = f"{script} {spec.get('role', spec.get('member', ''))}".strip()
+    def __init__(self, python: Path, script: Path, spec: Mapping[str, Any], log: Path) -> None:
+        self.name = f"{script.stem} {spec.get('role', spec.get('member', ''))}".strip()
         self._log = log
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [str(python), str(CONTENDERS / f"{script}.py"), json.dumps(spec)],
+                [str(python), str(script), json.dumps(spec)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
