@@ -9,23 +9,26 @@ import click
 from streams.cli.client import json_option
 from streams.core.errors import Misuse
 
-BENCHES = (
-    "counting",
-    "metering",
-    "latency",
-    "embed",
-    "search",
-    "locomo",
-    "consolidation",
-    "context",
-    "recovery",
-    "growth",
-)
+# The scripts are called as the benches are; one that is not there yet is not in this version.
+BENCHES = {
+    "counting": "count per key, beside Quix, stock Faust and bare aiokafka",
+    "metering": "price, dedupe, count and budget calls, beside Quix and bare aiokafka",
+    "latency": "from an input to its alert at fixed rates",
+    "recovery": "changelogs into empty databases",
+    "embed": "texts to vectors",
+    "search": "recall over memories",
+    "locomo": "questions over long conversations",
+    "consolidation": "memories merged",
+    "context": "context windows",
+    "growth": "state that grows",
+}
 ROOT = Path(__file__).parents[2] / "bench"
 
 
-@click.command()
-@click.argument("name", type=click.Choice(BENCHES), metavar="NAME")
+@click.command(
+    epilog="\b\nNames:\n" + "\n".join(f"  {n:<14} {what}" for n, what in BENCHES.items())
+)
+@click.argument("name", type=click.Choice(list(BENCHES)), metavar="NAME")
 @click.option(
     "--data",
     type=click.Path(exists=True),
@@ -37,8 +40,7 @@ ROOT = Path(__file__).parents[2] / "bench"
 def bench(name: str, data: str | None, repeats: int | None, as_json: bool) -> int:
     """Run the bench NAME on this machine, beside its peers.
 
-    \b
-    Names: counting metering latency embed search locomo consolidation context recovery growth
+    Not every NAME is in every version.
 
     \b
     Example:
