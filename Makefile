@@ -24,8 +24,9 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 # What is compared with is installed into .bench-venv by the bench itself.
+BENCHES ?= counting metering latency recovery
 bench: $(READY)
-	$(BIN)/streams bench counting
+	for name in $(BENCHES); do $(BIN)/streams bench $$name --repeats 1 || exit 1; done
 
 # Fault runs of the given seeds, every third with three brokers: make soak SEEDS="1 2 3"
 SEEDS ?= 1 2 3
