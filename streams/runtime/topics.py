@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, for_code
 
 from streams.core.errors import Failed, Misuse
 from streams.settings import Settings
@@ -19,6 +19,8 @@ _ALREADY_EXISTS = 36
 _UNKNOWN_TOPIC = 3
 _NO_LEADER = 5
 _WAIT_SECONDS = 30.0
+_PATIENCE_SECONDS = 10.0
+"""A cluster puts out a broker that is gone within this time."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -179,6 +181,18 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _look(admin: AIOKafkaAdminClient, wanted: Iterable[Topic]) -> dict[str, Found]:
     """Those of the wanted topics that exist."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await _look_once(admin, wanted)
+        except (KafkaConnectionError, NodeNotReadyError):
+            # The client asks any broker that it knows of; one may have ended just now.
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.1)
+
+
+async def _look_once(admin: AIOKafkaAdminClient, wanted: Iterable[Topic]) -> dict[str, Found]:
     names = [topic.name for topic in wanted]
     shapes: dict[str, tuple[int, int]] = {}
     for answer in await admin.describe_topics(names):
