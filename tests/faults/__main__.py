@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from functools import partial
 from pathlib import Path
@@ -56,4 +57,6 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    # A client says fifty times a second that a broker is away: that is the plan's doing.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     sys.exit(main())

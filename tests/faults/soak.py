@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,17 +20,18 @@ from tests.faults.plan import Plan
 from tests.faults.run import Broken, Run
 
 EVENTS = 240_000
-SUMS = (
-    "sent",
-    "deaths",
-    "frozen",
-    "joined",
-    "removed",
-    "broker_faults",
-    "gave_up",
-    "lost",
-    "double",
-)
+SUMS = {
+    "sent": "events",
+    "deaths": "deaths",
+    "frozen": "frozen",
+    "joined": "joined",
+    "removed": "removed",
+    "broker_faults": "broker faults",
+    "gave_up": "gave up and were started again",
+    "lost": "lost",
+    "double": "double",
+}
+"""Figures that are told and added up, and how they are told."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ def soak(
         except Broken as broken:
             say(str(broken))
             result = {"ok": False} | broken.outcome.figures
+        except Exception:
+            say(f"seed {seed}: {traceback.format_exc()}")
+            result = {"ok": False}
         result |= {"seed": seed, "wall_seconds": round(time.monotonic() - began, 1)}
         results.append(result)
         say(line(result))
@@ -101,7 +106,7 @@ def one(seed: int, options: Options, say: Callable[[str], None] = _silent) -> di
 
 def line(result: dict[str, Any]) -> str:
     """Say what a seed came to."""
-    stalls = " ".join(f"{stall:.1f}" for stall in result["stalls"])
+    stalls = " ".join(f"{stall:.1f}" for stall in result.get("stalls", ()))
     parts = [
         f"seed {result['seed']}: {'ok' if result['ok'] else 'FAILED'}",
         *_counts(result),
@@ -125,16 +130,10 @@ def summary(results: list[dict[str, Any]]) -> str:
 
 
 def _counts(figures: dict[str, Any]) -> Iterator[str]:
-    yield f"{figures.get('sent', 0):,} events"
-    yield f"{figures['deaths']} deaths"
-    yield f"{figures['frozen']} frozen"
-    yield f"{figures['joined']} joined"
-    yield f"{figures['removed']} removed"
-    yield f"{figures['broker_faults']} broker faults"
-    if figures["gave_up"]:
-        yield f"{figures['gave_up']} gave up and were started again"
-    yield f"{figures['lost']} lost"
-    yield f"{figures['double']} double"
+    for name, words in SUMS.items():
+        count = figures.get(name, 0)
+        if count or name != "gave_up":
+            yield f"{count:,} {words}"
 
 
 @contextmanager
