@@ -34,7 +34,7 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("decode log records", ("PartitionStore._decode",)),
     ("dedupe", ("_identify", "streams/runtime/dedupe.py")),
     ("origin fences", ("Fences.",)),
-    ("alerts and audit (pure)", ("streams/usage/alerts.py", "streams/usage/journal.py")),
+    ("alerts and audit (pure)", ("streams/usage/alerts.py", "streams/core/journal.py")),
     ("budgets (pure)", ("spend (streams/usage/budgets.py",)),
     ("usage counters (pure)", ("count (streams/usage/counters.py",)),
     ("fold, the rest (pure)", ("fold (streams/agents/fold.py",)),

@@ -9,8 +9,8 @@ import msgspec
 
 from streams.adapters import examples
 from streams.core.events import INPUT_TYPES
+from streams.core.journal import Audit
 from streams.usage.alerts import BudgetAlert
-from streams.usage.journal import Audit
 from streams.usage.unpriced import UnpricedAlert
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

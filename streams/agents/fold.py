@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from streams.core import journal
 from streams.core.fold import Entry, Output, View
 from streams.core.log import (
     BudgetDelete,
@@ -20,7 +21,7 @@ from streams.usage.metering import fold_message
 from streams.usage.service import fold_config, fold_refusal, fold_tick
 from streams.usage.tenant_commands import fold_tenant_set
 
-ROWS: tuple[type[Row], ...] = usage.ROWS
+ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS)
 """All row kinds that folds write; the digest covers them."""
 
 FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {

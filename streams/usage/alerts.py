@@ -4,9 +4,9 @@ import msgspec
 
 from streams.core.fold import Entry, Output, View
 from streams.core.ids import derived_id
+from streams.core.journal import Cause, alert
 from streams.core.money import format_usd
 from streams.core.time import format_time
-from streams.usage.journal import Cause, alert
 from streams.usage.rows import BudgetRow, SpendRow
 
 CROSSED = "budget.threshold.crossed"

@@ -8,13 +8,13 @@ import msgspec
 
 from streams.core.errors import StreamsError
 from streams.core.fold import Entry, Output, View
+from streams.core.journal import Target, audit
 from streams.core.log import BudgetDelete, BudgetSet
 from streams.core.money import format_usd
 from streams.core.rows import tenant_key
 from streams.core.time import format_time, zone_names
 from streams.usage.alerts import RECOVERED, send_alert
 from streams.usage.budgets import DEFAULT, default_budget, settle
-from streams.usage.journal import Target, audit
 from streams.usage.periods import INDEX as PERIOD_INDEX
 from streams.usage.periods import PERIODS
 from streams.usage.rows import (

@@ -3,9 +3,9 @@
 import msgspec
 
 from streams.core.fold import Entry, Output, View
+from streams.core.journal import Target, audit
 from streams.core.rows import tenant_key
 from streams.core.time import format_time
-from streams.usage.journal import Target, audit
 from streams.usage.opened import opened_periods
 from streams.usage.periods import PERIODS, Period
 from streams.usage.rows import ConfigRow, PeriodRow, TenantRow, UsageRow

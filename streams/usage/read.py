@@ -6,19 +6,17 @@ import msgspec
 
 from streams.core.errors import ApiError
 from streams.core.fold import Reader
+from streams.core.journal import AlertRow, AuditRow, newest_first, of_command
 from streams.core.money import format_usd
 from streams.core.rows import tenant_key
 from streams.core.time import format_time
 from streams.usage.budgets import DEFAULT, default_budget
-from streams.usage.journal import newest_first, of_command
 from streams.usage.periods import PERIODS, Period, periods_at
 from streams.usage.report import usage_report
 from streams.usage.rows import (
     CONFIG_KEY,
     NO_CONFIG,
     NO_TENANT,
-    AlertRow,
-    AuditRow,
     BudgetRow,
     ConfigRow,
     SpendRow,

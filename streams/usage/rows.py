@@ -110,34 +110,6 @@ class SpendRow(Row, frozen=True, array_like=True, gc=False):
     exceeded: bool = False
 
 
-class AlertRow(Row, frozen=True, array_like=True):
-    """An alert as it went out."""
-
-    kind: ClassVar[bytes] = b"a/"
-
-    type: str
-    data: bytes
-
-
-class AuditRow(Row, frozen=True, array_like=True):
-    """An audit record as it went out; ``source`` and ``id`` name the command, if it was one."""
-
-    kind: ClassVar[bytes] = b"h/"
-
-    type: str
-    data: bytes
-    source: str = ""
-    id: str = ""
-
-
-class AuditOfRow(Row, frozen=True, array_like=True):
-    """Key of the audit record of one command, under the command's hash."""
-
-    kind: ClassVar[bytes] = b"i/"
-
-    key: bytes
-
-
 class UnpricedRow(Row, frozen=True, array_like=True):
     """A model without a price was reported on this day."""
 
@@ -156,14 +128,6 @@ class RefusedRow(Row, frozen=True, array_like=True):
     at: int
 
 
-class SweepRow(Row, frozen=True, array_like=True):
-    """When old rows under a prefix are looked for next (log time); the key holds the prefix."""
-
-    kind: ClassVar[bytes] = b"w/"
-
-    due: int
-
-
 ROWS: tuple[type[Row], ...] = (
     ConfigRow,
     TenantRow,
@@ -171,12 +135,8 @@ ROWS: tuple[type[Row], ...] = (
     PeriodRow,
     BudgetRow,
     SpendRow,
-    AlertRow,
-    AuditRow,
-    AuditOfRow,
     UnpricedRow,
     RefusedRow,
-    SweepRow,
 )
 
 

@@ -5,9 +5,9 @@ import msgspec
 from streams.core.fold import Entry, Output, Reader, View
 from streams.core.log import Config, Origin, Refusal, Tick
 from streams.core.rows import sortable
+from streams.core.sweep import drop_old
 from streams.core.time import HOUR
 from streams.usage.rows import CONFIG_KEY, ConfigRow, RefusedRow
-from streams.usage.sweep import drop_old
 
 KEPT = 24 * HOUR
 _pack = msgspec.msgpack.Encoder().encode

@@ -3,10 +3,10 @@
 from typing import Any
 
 from streams.core.fold import Entry, Output, View
+from streams.core.journal import Target, audit
 from streams.core.log import TenantSet
 from streams.core.rows import tenant_key
 from streams.core.time import zone_names
-from streams.usage.journal import Target, audit
 from streams.usage.opened import fences
 from streams.usage.rows import NO_TENANT, TenantRow
 

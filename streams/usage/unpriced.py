@@ -4,12 +4,12 @@ import msgspec
 
 from streams.core.fold import Entry, Output, View
 from streams.core.ids import derived_id
+from streams.core.journal import Cause, alert
 from streams.core.rows import sortable, tenant_key
+from streams.core.sweep import drop_old
 from streams.core.time import DAY, format_time
-from streams.usage.journal import Cause, alert
 from streams.usage.rows import UnpricedRow
 from streams.usage.scope import pack
-from streams.usage.sweep import drop_old
 
 UNPRICED = "usage.unpriced"
 

@@ -4,16 +4,15 @@ The topics keep them longer; these rows answer ``GET .../alerts`` and ``GET .../
 """
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from streams.core.fold import Entry, Output, Reader, View
 from streams.core.ids import derived_id, event_hash
 from streams.core.rows import Row, sortable, tenant_key
+from streams.core.sweep import SweepRow, drop_old
 from streams.core.time import DAY, format_time
-from streams.usage.rows import AlertRow, AuditOfRow, AuditRow
-from streams.usage.sweep import drop_old
 
 ALERTS = "budget.alerts.v1"
 AUDIT = "tenant.audit.v1"
@@ -21,6 +20,37 @@ KEPT = 30 * DAY
 
 R = TypeVar("R", bound=Row)
 _json = msgspec.json.Encoder().encode
+
+
+class AlertRow(Row, frozen=True, array_like=True):
+    """An alert as it went out."""
+
+    kind: ClassVar[bytes] = b"a/"
+
+    type: str
+    data: bytes
+
+
+class AuditRow(Row, frozen=True, array_like=True):
+    """An audit record as it went out; ``source`` and ``id`` name the command, if it was one."""
+
+    kind: ClassVar[bytes] = b"h/"
+
+    type: str
+    data: bytes
+    source: str = ""
+    id: str = ""
+
+
+class AuditOfRow(Row, frozen=True, array_like=True):
+    """Key of the audit record of one command, under the command's hash."""
+
+    kind: ClassVar[bytes] = b"i/"
+
+    key: bytes
+
+
+ROWS: tuple[type[Row], ...] = (AlertRow, AuditRow, AuditOfRow, SweepRow)
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -1,11 +1,11 @@
 """Alerts and audit records: newest first, in pages, kept for 30 days, found by their command."""
 
 import pytest
+from usage.writer import Writer, data
 
 from streams.core.errors import ApiError
+from streams.core.journal import AuditOfRow, AuditRow
 from streams.usage.read import alerts, audit
-from streams.usage.rows import AuditOfRow, AuditRow
-from usage.writer import Writer, data
 
 
 def test_pages_are_newest_first_and_whole() -> None:

@@ -1,16 +1,23 @@
 """Old rows go a few at a time, with the records that add new ones: no record is heavy."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from streams.core.fold import View
 from streams.core.rows import Row
 from streams.core.time import HOUR
-from streams.usage.rows import SweepRow
 
 R = TypeVar("R", bound=Row)
 
 AT_ONCE = 100
+
+
+class SweepRow(Row, frozen=True, array_like=True):
+    """When old rows under a prefix are looked for next (log time); the key holds the prefix."""
+
+    kind: ClassVar[bytes] = b"w/"
+
+    due: int
 
 
 def drop_old(
