@@ -36,7 +36,7 @@ SETTLE_S = 0.5
 CONTENDERS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("ours", "ours", {}),
     ("quix-eos", "metering_quix", {"members": 2, "interval": None}),
-    ("quix-eos-1", "metering_quix", {"members": 1, "interval": None}),
+    ("quix-eos-single", "metering_quix", {"members": 1, "interval": None}),
     ("aiokafka", "metering_aiokafka", {"members": 2}),
 )
 CONFIGURED = {
