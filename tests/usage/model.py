@@ -12,6 +12,8 @@ FIELDS = (
     "calls",
     "input_tokens",
     "output_tokens",
+    "cache_read_tokens",
+    "cache_creation_tokens",
     "reported_usd",
     "computed_usd",
     "unpriced_calls",
@@ -52,24 +54,40 @@ class Budget:
     implicit: bool = False
     deleted: bool = False
     spent: dict[tuple[int, int], Decimal] = field(default_factory=dict)
+    unpriced: dict[tuple[int, int], int] = field(default_factory=dict)
     fired: dict[tuple[int, int], tuple[int, list[int | str]]] = field(default_factory=dict)
 
 
 class Model:
-    def __init__(self) -> None:
+    """All facts that a log tells, and in ``told`` what must have gone out, in order.
+
+    ``now``, ``log_time`` and ``cause`` (the record's id) are set before each record.
+    """
+
+    def __init__(self, max_alerts: int) -> None:
         self.zones: dict[str, str] = {}
         self.opened: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.usage: dict[tuple[str, str, tuple[int, int]], list[tuple[dict[str, str], Any]]] = {}
         self.budgets: dict[tuple[str, str], Budget] = {}
+        self.max_alerts = max_alerts
         self.grace = 24 * 3600 * 10**6
         self.default = Decimal(100)
-        self.alerts: list[tuple[Any, ...]] = []
-        self.audit: list[tuple[Any, ...]] = []
+        self.told: list[tuple[Any, ...]] = []
+        self.commands: dict[tuple[str, str], int] = {}
+        """Place in ``told`` of the last record about a tenant's command of an id."""
         self.noted: set[tuple[Any, ...]] = set()
-        self.log_time = 0
+        self.now = self.log_time = 0
+        self.cause = ""
 
     def late(self, end: int) -> bool:
         return self.log_time > end + self.grace
+
+    def tell(self, tenant: str, what: str, *details: Any) -> None:
+        self.told.append((tenant, what, self.now, *details))
+
+    def audit(self, tenant: str, action: str, error: str | None, target: str, detail: Any) -> None:
+        self.commands[tenant, self.cause] = len(self.told)
+        self.tell(tenant, action, error, target, detail)
 
     def period_of(self, tenant: str, kind: str, time: int) -> tuple[int, int]:
         opened = self.opened.setdefault((tenant, kind), [])
@@ -90,11 +108,12 @@ class Model:
             self.usage.setdefault((tenant, kind, bounds), []).append((scope, add))
             if late and (tenant, kind, bounds) not in self.noted:
                 self.noted.add((tenant, kind, bounds))
-                self.audit.append(("event.late", "done", f"{kind}/{bounds[0]}"))
+                self.tell(tenant, "event.late", None, f"{kind}/{bounds[0]}", None)
+        model = scope["provider"], scope["model"]
         day = self.log_time // (86_400 * 10**6)
-        if event["unpriced_calls"] and (tenant, scope["model"], day) not in self.noted:
-            self.noted.add((tenant, scope["model"], day))
-            self.alerts.append((tenant, "usage.unpriced", scope["model"]))
+        if event["unpriced_calls"] and (tenant, model, day) not in self.noted:
+            self.noted.add((tenant, model, day))
+            self.tell(tenant, "usage.unpriced", self.cause, *model)
         self.present(tenant, "default", time)
         for (owner, name), budget in sorted(self.budgets.items()):
             if owner != tenant or budget.deleted:
@@ -104,6 +123,7 @@ class Model:
             bounds = natural(budget.zone, budget.period, time)
             cost = event["reported_usd"] + event["computed_usd"]
             budget.spent[bounds] = budget.spent.get(bounds, Decimal(0)) + cost
+            budget.unpriced[bounds] = budget.unpriced.get(bounds, 0) + event["unpriced_calls"]
             self.evaluate(tenant, name, budget, bounds)
 
     def evaluate(self, tenant: str, name: str, budget: Budget, bounds: tuple[int, int]) -> None:
@@ -112,10 +132,7 @@ class Model:
         holds = [t for t in budget.thresholds if spent * 100 >= budget.limit * t]
 
         def alert(what: str, threshold: int | None) -> None:
-            late = self.late(bounds[1])
-            self.alerts.append(
-                (tenant, what, name, budget.revision, bounds, threshold, spent, late)
-            )
+            self.alert(tenant, what, name, budget, bounds, threshold, budget.zone)
 
         if revision != budget.revision:
             for t in fired:
@@ -131,6 +148,27 @@ class Model:
             fired = [*fired, "exceeded"]
         budget.fired[bounds] = (budget.revision, fired)
 
+    def alert(
+        self,
+        tenant: str,
+        what: str,
+        name: str,
+        budget: Budget,
+        bounds: tuple[int, int],
+        threshold: int | None,
+        zone: str,
+    ) -> None:
+        if what == "budget.threshold.crossed":
+            assert threshold is not None
+            severity = "critical" if threshold >= 100 else "warning" if threshold >= 80 else "info"
+        else:
+            severity = "critical" if what == "budget.exceeded" else "info"
+        spent, unpriced = budget.spent.get(bounds, Decimal(0)), budget.unpriced.get(bounds, 0)
+        figures = (budget.limit, spent, unpriced)
+        late = self.late(bounds[1])
+        about = (self.cause, name, budget.revision, bounds, zone)
+        self.tell(tenant, what, *about, threshold, *figures, late, severity)
+
     def present(self, tenant: str, name: str, time: int | None) -> Budget | None:
         budget = self.budgets.get((tenant, name))
         if name == "default":
@@ -145,46 +183,55 @@ class Model:
                 budget.since = time
         return budget
 
-    def set_budget(self, tenant: str, name: str, time: int, new: Budget) -> None:
+    def live(self, tenant: str) -> dict[str, Budget]:
+        self.present(tenant, "default", None)
+        return {n: b for (t, n), b in sorted(self.budgets.items()) if t == tenant and not b.deleted}
+
+    def set_budget(self, tenant: str, name: str, time: int, new: Budget, weight: int) -> None:
+        others = [b for n, b in self.live(tenant).items() if n != name]
+        if sum(len(b.thresholds) + 2 for b in others) + weight + 2 > self.max_alerts:
+            self.audit(tenant, "budget.set", "too_many_budgets", name, None)
+            return
         old = self.present(tenant, name, None)
-        self.audit.append(("budget.set", "done", name))
-        default = self.present(tenant, "default", None)
-        if name != "default" and default is not None and default.implicit:
+        default = self.budgets[tenant, "default"]
+        if name != "default" and default.implicit:
             default.implicit, default.deleted = False, True
         self.budgets[tenant, name] = new
         new.since = time
-        if old is None:
-            return
-        new.revision = old.revision + 1
-        if old.deleted:
+        if old is not None:
+            new.revision = old.revision + 1
+        if old is None or old.deleted:
+            self.audit(tenant, "budget.set", None, name, new.revision)
             return
         if (old.period, old.zone, old.scope) != (new.period, new.zone, new.scope):
+            self.audit(tenant, "budget.set", None, name, new.revision)
             for bounds in sorted(old.fired):
                 for t in [] if self.late(bounds[1]) else old.fired[bounds][1]:
                     if t != "exceeded":
-                        what = ("budget.recovered", name, new.revision, bounds, t)
-                        self.alerts.append((tenant, *what, Decimal(0), False))
+                        self.alert(tenant, "budget.recovered", name, new, bounds, t, old.zone)
             return
-        new.spent, new.fired = old.spent, old.fired
+        new.spent, new.fired, new.unpriced = old.spent, old.fired, old.unpriced
         new.since = time if old.since is None else old.since
-        if (old.limit, old.thresholds) == (new.limit, new.thresholds):
-            new.revision = old.revision
-            return
-        for bounds in sorted(new.spent):
+        same = (old.limit, old.thresholds) == (new.limit, new.thresholds)
+        new.revision -= same
+        self.audit(tenant, "budget.set", None, name, new.revision)
+        for bounds in [] if same else sorted(new.spent):
             if not self.late(bounds[1]):
                 self.evaluate(tenant, name, new, bounds)
 
     def delete_budget(self, tenant: str, name: str) -> None:
         old = self.present(tenant, name, None)
         if old is None or old.deleted:
-            self.audit.append(("budget.deleted", "rejected", name))
+            self.audit(tenant, "budget.deleted", "not_found", name, None)
             return
-        self.audit.append(("budget.deleted", "done", name))
+        self.audit(tenant, "budget.deleted", None, name, old.revision)
         old.deleted, old.implicit = True, False
 
-    def set_zone(self, tenant: str, zone: str) -> None:
-        self.zones[tenant] = zone
-        self.audit.append(("tenant.set", "done", tenant))
+    def set_zone(self, tenant: str, zone: str, *, known: bool) -> None:
+        before = self.zones.get(tenant, "UTC")
+        self.audit(tenant, "tenant.set", None if known else "unknown_timezone", tenant, before)
+        if known:
+            self.zones[tenant] = zone
 
     def report(self, tenant: str, kind: str, group_by: str | None) -> list[tuple[Any, ...]]:
         """(start, end, group value, sums) of each bucket, in order."""

@@ -1,9 +1,14 @@
 """budget.set and budget.delete: revisions, what is kept, what begins anew, what is bounded."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from streams.core.time import HOUR
+from streams.usage import budget_commands
 from streams.usage.read import budgets
 from streams.usage.rows import ROWS, SpendRow
 from usage.memory_view import MemoryView
@@ -224,3 +229,35 @@ def test_no_row_kind_has_the_prefix_of_another() -> None:
     kinds = [row.kind for row in ROWS]
     assert len(set(kinds)) == len(kinds)
     assert {len(kind) for kind in kinds} == {2}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    changes=st.integers(1, 40),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("call"), st.integers(0, 9), st.sampled_from(("4", "9", "20"))),
+            st.tuples(st.just("limit"), st.just(0), st.sampled_from(("5", "10", "40"))),
+        ),
+        min_size=5,
+        max_size=30,
+    ),
+)
+def test_what_is_too_much_for_one_record_is_made_good_when_next_touched(
+    changes: int, steps: list[tuple[str, int, str]]
+) -> None:
+    """With few periods evaluated at once, each one comes to the same as with all of them."""
+    rows = []
+    for bound in (changes, 10_000):
+        with patch.object(budget_commands, "MAX_CHANGES", bound):
+            log = Writer()
+            log.budget("10", period="hour")
+            for what, hour, figure in steps:
+                if what == "call":
+                    log.call(figure, time=log.now - hour * HOUR)
+                else:
+                    log.budget(figure, period="hour")
+            for hour in range(10):
+                log.call("0", time=log.now - hour * HOUR)
+        rows.append(list(log.view.scan(SpendRow, SpendRow.kind)))
+    assert rows[0] == rows[1]

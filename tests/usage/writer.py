@@ -48,17 +48,22 @@ class Writer:
         self.outputs: list[Output] = []
 
     def append(
-        self, body: Body, *, tenant: str = "t1", time: int | str | None = None, event: str = ""
+        self,
+        body: Body,
+        *,
+        tenant: str = "t1",
+        time: int | str | None = None,
+        event: str = "",
+        origin: Origin | None = None,
     ) -> list[Output]:
         """Fold one more record; return what it put out."""
         offset = len(self.entries)
         if isinstance(time, str):
             time = at(time)
-        origin = Origin("agent.messages.v1", 0, 0, offset)
         record = Record(
             1,
             tenant,
-            origin,
+            origin or Origin("agent.messages.v1", 0, 0, offset),
             "/test",
             event or f"e{offset}",
             self.now if time is None else time,
@@ -80,15 +85,15 @@ class Writer:
         agent: str = "",
         cost_attribution: str = "",
         cluster: str = "",
+        event: str = "",
         **fields: Any,
     ) -> list[Output]:
         """Append a metered call; ``cost`` is what the price book says, USD."""
         if cost is not None:
             fields["computed"] = parse_usd(cost)
         call = msgspec.structs.replace(ZERO, **fields)
-        return self.append(
-            Message(agent, "", cost_attribution, cluster, call, None), tenant=tenant, time=time
-        )
+        body = Message(agent, "", cost_attribution, cluster, call, None)
+        return self.append(body, tenant=tenant, time=time, event=event)
 
     def budget(
         self,
