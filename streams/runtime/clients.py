@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupLoadInProgressError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.core.errors import Failed
 from streams.ports import Outgoing, Produced
+from streams.runtime.admin import Admin
 from streams.runtime.lean import LeanConsumer
 from streams.topology import INTERNAL_MAX_BYTES
 
@@ -84,7 +84,7 @@ async def read_to(
 
 
 @asynccontextmanager
-async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(bootstrap: str) -> AsyncIterator[Admin]:
     """Admin client.
 
     Raises
@@ -92,7 +92,7 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     Failed
         No broker answers there.
     """
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    client = Admin(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
     try:
         await client.start()
     except KafkaError as error:
@@ -109,7 +109,7 @@ class Inquiry:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self.admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+        self.admin = Admin(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
 
     async def start(self) -> None:

@@ -9,7 +9,6 @@ from io import BytesIO
 from typing import Any, ClassVar
 from uuid import UUID
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -22,6 +21,8 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
+
+from streams.runtime.admin import Admin
 
 
 class _Uuid(AbstractType):  # type: ignore[misc]
@@ -106,7 +107,7 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
         return request_struct_class([(_NOBODY, self._topic, {})], False, False, {})
 
 
-async def topic_id(admin: AIOKafkaAdminClient, topic: str) -> str:
+async def topic_id(admin: Admin, topic: str) -> str:
     """Id of a topic (full name); empty where the topic, or a broker that knows ids, is missing."""
     try:
         answer = await admin._send_request(_MetadataRequest(topic))

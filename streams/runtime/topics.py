@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
 from streams.core.errors import Failed, Misuse
+from streams.runtime.admin import Admin
 from streams.settings import Settings
 from streams.topology import INPUTS, Topic, name, topics
 
@@ -19,8 +20,6 @@ _ALREADY_EXISTS = 36
 _UNKNOWN_TOPIC = 3
 _NO_LEADER = 5
 _WAIT_SECONDS = 30.0
-_PATIENCE_SECONDS = 10.0
-"""A cluster puts out a broker that is gone within this time."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -165,8 +164,8 @@ def _same(here: str | None, value: str) -> bool:
 
 
 @asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=20_000)
+async def _admin(settings: Settings) -> AsyncIterator[Admin]:
+    admin = Admin(bootstrap_servers=settings.kafka, request_timeout_ms=20_000)
     try:
         await admin.start()
         yield admin
@@ -179,20 +178,8 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _look(admin: AIOKafkaAdminClient, wanted: Iterable[Topic]) -> dict[str, Found]:
+async def _look(admin: Admin, wanted: Iterable[Topic]) -> dict[str, Found]:
     """Those of the wanted topics that exist."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return await _look_once(admin, wanted)
-        except (KafkaConnectionError, NodeNotReadyError):
-            # The client asks any broker that it knows of; one may have ended just now.
-            if time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.1)
-
-
-async def _look_once(admin: AIOKafkaAdminClient, wanted: Iterable[Topic]) -> dict[str, Found]:
     names = [topic.name for topic in wanted]
     shapes: dict[str, tuple[int, int]] = {}
     for answer in await admin.describe_topics(names):
@@ -208,7 +195,7 @@ async def _look_once(admin: AIOKafkaAdminClient, wanted: Iterable[Topic]) -> dic
     return {topic: Found(*shape, configs.get(topic, {})) for topic, shape in shapes.items()}
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+async def _configs(admin: Admin, names: list[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in names]
@@ -223,7 +210,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
     return configs
 
 
-async def _create(admin: AIOKafkaAdminClient, missing: Iterable[Topic]) -> None:
+async def _create(admin: Admin, missing: Iterable[Topic]) -> None:
     answer = await admin.create_topics(
         [
             NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=topic.configs)
@@ -235,7 +222,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: Iterable[Topic]) -> None:
             raise Failed(f"could not create {topic}: {message[0] if message else for_code(code)}")
 
 
-async def _wait(admin: AIOKafkaAdminClient, wanted: tuple[Topic, ...]) -> dict[str, Found]:
+async def _wait(admin: Admin, wanted: tuple[Topic, ...]) -> dict[str, Found]:
     """Wait until every partition of every topic has a leader."""
     names = [topic.name for topic in wanted]
     deadline = time.monotonic() + _WAIT_SECONDS

@@ -1,12 +1,10 @@
 """Topics are created as the map says, checked, and never changed behind anyone's back."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 
 from streams import topology
 from streams.core.errors import Failed, Misuse
@@ -135,20 +133,3 @@ async def test_says_which_kafka_does_not_answer() -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     with pytest.raises(Failed, match=nowhere):
         await ensure(Settings(kafka=nowhere))
-
-
-async def test_asks_again_when_a_broker_has_just_ended(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await ensure(settings)
-    send = AIOKafkaAdminClient._send_request
-    failures = [NodeNotReadyError(), KafkaConnectionError()]
-
-    async def failing(self: AIOKafkaAdminClient, *args: Any, **kwargs: Any) -> Any:
-        if failures:
-            raise failures.pop()
-        return await send(self, *args, **kwargs)
-
-    monkeypatch.setattr(AIOKafkaAdminClient, "_send_request", failing)
-    await check(settings)
-    assert not failures
