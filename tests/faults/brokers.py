@@ -22,6 +22,11 @@ STOP_S = 20.0
 class Brokers:
     """Does a plan's faults to the brokers.
 
+    Parameters
+    ----------
+    watches : callable
+        Those of all groups that have something to do at the moment.
+
     Attributes
     ----------
     stalls : list of float
@@ -29,7 +34,10 @@ class Brokers:
     """
 
     def __init__(
-        self, cluster: EmbeddedCluster, watches: Sequence[Watch], note: Callable[[str], None]
+        self,
+        cluster: EmbeddedCluster,
+        watches: Callable[[], Sequence[Watch]],
+        note: Callable[[str], None],
     ) -> None:
         self.stalls: list[float] = []
         self._cluster = cluster
@@ -62,10 +70,10 @@ class Brokers:
         settled = since + NOTICED_S
         try:
             async with asyncio.timeout(RESUME_S):
-                while None in (gaps := [w.gap(since, settled) for w in self._watches]):  # noqa: ASYNC110
+                while None in (gaps := [w.gap(since, settled) for w in self._watches()]):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            stuck = sorted(f"{p}" for watch in self._watches for p in watch.stuck(settled))
+            stuck = sorted(f"{p}" for watch in self._watches() for p in watch.stuck(settled))
             raise AssertionError(
                 f"{stuck} did not go on within {RESUME_S:.0f} s of {fault}"
             ) from None

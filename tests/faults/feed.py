@@ -15,9 +15,10 @@ from streams.settings import Settings
 from tests.faults.events import Event
 
 RESERVE = 0.1
-RESERVE_S = 20.0
-"""This share is kept back for a plan that takes longer than expected: it trickles, and never ends
-before the plan does (each second this part of what is left)."""
+"""This share is kept back for a plan that takes longer than expected."""
+RESERVE_S = 30.0
+"""Each second this part of what is left of it is sent."""
+LEAST_RATE = 20.0
 STEP_S = 0.05
 
 
@@ -85,7 +86,8 @@ async def send_steadily(
                 await asyncio.sleep(STEP_S)
                 now = time.monotonic()
                 left = max(total - sent, 1)
-                now_rate = rate if left > total * RESERVE else min(rate, left / RESERVE_S)
+                trickle = max(left / RESERVE_S, LEAST_RATE)
+                now_rate = rate if left > total * RESERVE else min(rate, trickle)
                 credit, at = credit + (now - at) * now_rate, now
             credit -= 1
             (await to.send(**record(settings, event))).add_done_callback(acknowledged)

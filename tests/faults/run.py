@@ -130,7 +130,7 @@ class Run:
             )
         )
         try:
-            await self._befall()
+            await self._befall(sending)
         except BaseException:
             sending.cancel()
             raise
@@ -154,7 +154,7 @@ class Run:
             "duplicates": model.duplicates,
         }
 
-    async def _befall(self) -> None:
+    async def _befall(self, sending: asyncio.Task[int]) -> None:
         """Go through the plan, each list of faults beside the others."""
         async with (
             Watch(self.settings) as folded,
@@ -164,7 +164,12 @@ class Run:
             for name, faults in self.plan.workers.items():
                 group.create_task(self._hand.befall(name, faults))
             if self._cluster is not None:
-                brokers = Brokers(self._cluster, (folded, admitted), self._note)
+                brokers = Brokers(
+                    self._cluster,
+                    # Who admits has nothing to do when all is sent, who folds has ticks.
+                    lambda: (folded,) if sending.done() else (folded, admitted),
+                    self._note,
+                )
                 self.outcome.figures["stalls"] = brokers.stalls
                 group.create_task(brokers.befall(self.plan.brokers))
 
