@@ -87,7 +87,7 @@ change = do(
     name=("default",),
     limit=("10", "20", "40"),
     period=("day", "day", "day", "hour"),
-    zone=("UTC",),
+    zone=("UTC", "UTC", "UTC", "Asia/Kolkata"),
     thresholds=([50, 80, 100], [50, 80, 100], [50, 100]),
     scope=({}, {}, {}, {"model": "m1"}),
 )
@@ -100,6 +100,15 @@ moved = do(
     computed=("1",),
 )
 rezone = do("zone", tenant=("t1",), zone=ZONES)
+unpriced = do(
+    "call",
+    tenant=("t1",),
+    ago=st.just(0),
+    provider=("openai", "x"),
+    model=("m1", "m2"),
+    computed=(None,),
+)
+command = do("zone", tenant=("t1",), event=("c1", "c2", "c3"), zone=ZONES[:2])
 
 LOGS = {
     "everything": logs(
@@ -110,5 +119,9 @@ LOGS = {
     ),
     "zones": logs(
         moved, moved, moved, rezone, passed=st.sampled_from((0, 15, 30, 60, 300, 2_000, 20_000))
+    ),
+    # A month, in which records of commands and alerts grow old.
+    "kept": logs(
+        unpriced, command, passed=st.sampled_from((0, 0, 60, 12 * 60, 10 * 1_440, 16 * 1_440))
     ),
 }
