@@ -144,6 +144,7 @@ async def test_one_that_is_stuck_holds_up_no_other(
         await commit(self, *arguments)
 
     monkeypatch.setattr(store.PartitionStore, "_commit", never_for_2)
+    monkeypatch.setattr(store, "COMMIT_SECONDS", 600)
     # The log of 2 alone is more than all that lies between Faust's consumer and the inbox.
     await append(four, map(event, range(MANY)), 2)
     await _three_fold_on(four, tmp_path, until)
@@ -156,8 +157,10 @@ async def _three_fold_on(settings: Settings, folder: Path, until: Until) -> None
                 await append(settings, map(event, range(expected - 10, expected)), partition)
             await until(lambda n=expected: all(worker.counted(p) == n for p in (0, 1, 3)))
         assert worker.counted(2) <= 0
-        stop = asyncio.create_task(worker.role.stop())
-        await asyncio.wait_for(stop, 15)
+        # What the contract gives to SIGTERM.
+        async with asyncio.timeout(15):
+            await worker.role.stop()
+            await worker.role.app.stop()
 
 
 # -- rule 5: errors --------------------------------------------------------------------------------
@@ -295,7 +298,10 @@ async def test_a_take_over_that_fails_is_tried_again_then_given_up(
 
 
 async def red(worker: Folding, until: Until, *words: str) -> None:
-    await until(lambda: worker.owners and worker.states() == {0: "red"})
+    try:
+        await until(lambda: worker.owners and worker.states() == {0: "red"})
+    except TimeoutError:
+        pytest.fail(f"{worker.states()}, {worker.counted()} counted")
     said = worker.owners[0].error or ""
     assert all(word in said for word in (*words, "`streams topics adopt")), said
     assert "is red" in (worker.role.ready() or "")
