@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
@@ -29,22 +29,21 @@ from streams.core.ids import partition_of
 from streams.core.log import Origin, Record
 from streams.ports import PriceBook
 from streams.runtime import clients, metrics, positions, recovery
-from streams.runtime.chunks import Chunk, Inbox
+from streams.runtime.chunks import Chunk
 from streams.runtime.failpoints import reach
 from streams.runtime.ownership import Incarnation, Ownership, announce_incarnation
+from streams.runtime.reading import PartitionReader
 from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer, ConsumerThread
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-INBOX_BYTES = 16 << 20
 SLICE = 1_000
 YIELD_EVERY = 250
 RETRY_S = 0.5
 RETRY_MAX_S = 3.0
 RETRIES = 5
-STOP_S = 8.0
 DEAD_BYTES = topology.INTERNAL_MAX_BYTES - (1 << 20)
 """The largest value of a dead letter; headers need room too."""
 LEFT_OUT = "__streams.errors.value"
@@ -108,7 +107,7 @@ class AdmitHost(msgspec.Struct, frozen=True):
     give_up: Callable[[str], None]
 
 
-class OriginWriter:
+class OriginWriter(PartitionReader):
     """Admits one partition of an input topic.
 
     Parameters
@@ -122,80 +121,35 @@ class OriginWriter:
     def __init__(self, host: AdmitHost, topic: str, tp: TP) -> None:
         self.host = host
         self.topic = topic
-        self.tp = tp
-        self.state = "opening"
-        self.error: str | None = None
         self._log = topology.name(host.settings, topology.TENANT_LOG)
         self._dlq = topology.name(host.settings, topology.dlq(topic))
-        self._inbox = Inbox()
-        self._stopping = False
-        self._seeking = False
-        self._reopen = False
-        self._nudge = asyncio.Event()
-        self._next = 0
+        self._done = -1
         self._failures = 0
         self._incarnation = 0
-        self._task = asyncio.create_task(self._run(), name=f"admit-{tp.topic}-{tp.partition}")
-
-    def put(self, chunk: Chunk) -> None:
-        """Take a chunk or drop it; never waits."""
-        if self.state != "running" or self._stopping or self._seeking:
-            return
-        self._inbox.put(chunk)
-        if self._inbox.nbytes > INBOX_BYTES:
-            self.host.consumer().hold(self.tp)
+        hint = f"`streams topics adopt {topic}` begins anew with what it holds now"
+        super().__init__(tp, host.consumer, hint)
 
     def reassigned(self) -> None:
-        """A rebalance kept this partition here; somebody else may have gone on meanwhile."""
+        """Somebody else may have gone on meanwhile: what is committed counts."""
         self._reopen = True
-        self._inbox.filled.set()
-        self._nudge.set()
+        self._revoked = False
+        self._wake()
 
-    def nudge(self) -> None:
-        """Look again at what made the partition red."""
-        self._nudge.set()
-
-    async def stop(self) -> None:
-        """Finish the slice in hand, within bounds."""
-        self._stopping = True
-        self._inbox.filled.set()
-        self._nudge.set()
-        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-            await asyncio.wait_for(self._task, STOP_S)
-
-    async def _run(self) -> None:
-        while not self._stopping:
-            self._nudge.clear()
-            try:
-                await self._open()
-                await self._admit()
-            except PartitionRed as error:
-                self.state, self.error = "red", str(error)
-                log.error("%s is red: %s", self.tp, error)
-                await self._nudge.wait()
-                self.state, self.error = "opening", None
-            except IllegalStateError:
-                log.info("%s is not assigned here any more", self.tp)
-                await self._nudge.wait()
-            except Exception as error:
-                self._failures += 1
-                log.warning("%s: admit failed (%d): %r", self.tp, self._failures, error)
-                # A broker that is away comes back, and nothing is lost meanwhile.
-                if self._failures >= RETRIES and not isinstance(error, KafkaError | OSError):
-                    self.host.give_up(f"{self.tp}: admit failed {RETRIES} times: {error!r}")
-                    return
-                self.state = "opening"
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        self._nudge.wait(), min(RETRY_S * self._failures, RETRY_MAX_S)
-                    )
+    async def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        log.warning("%s: admit failed (%d): %r", self.tp, self._failures, error)
+        # A broker that is away comes back, and nothing is lost meanwhile.
+        if self._failures >= RETRIES and not isinstance(error, KafkaError | OSError):
+            self._stopping = True
+            self.host.give_up(f"{self.tp}: admit failed {RETRIES} times: {error!r}")
+            return
+        self.state = "opening"
+        await self._pause(min(RETRY_S * self._failures, RETRY_MAX_S))
 
     async def _open(self) -> None:
         """Find the committed offset, check that the topic still is the same, seek there."""
         settings = self.host.settings
-        self.state = "opening"
         self._reopen = False
-        self._inbox.clear()
         tp = TopicPartition(*self.tp)
         committed = await self.host.inquiry.committed(settings.admit_group, tp)
         known = Committed()
@@ -203,24 +157,28 @@ class OriginWriter:
         if committed.offset > 0:
             stored = committed.offset - 1
             known = msgspec.json.decode(committed.metadata or "{}", type=Committed)
-        self._incarnation = await self._known_topic()
+        self._incarnation = await self._same_topic()
         if self._incarnation > known.incarnation:
             stored = -1
-        self._next = await recovery.check_position(
+        next_offset = await recovery.check_position(
             self.host.inquiry,
             tp,
             stored,
             known.fingerprint,
             adopt_hint=self._adopt_hint,
         )
+        self._done = next_offset - 1
         await self._seek()
-        self.state = "running"
+
+    async def _where(self) -> int:
+        await self._same_topic()
+        return self._next
 
     @property
-    def _adopt_hint(self) -> str:
-        return f"`streams topics adopt {self.topic}` begins anew with what it holds now"
+    def _next(self) -> int:
+        return self._done + 1
 
-    async def _known_topic(self) -> int:
+    async def _same_topic(self) -> int:
         """Incarnation of the topic, which must still be the one that was read before.
 
         Kafka deletes the group's offsets with a topic: without them a new one would be read from
@@ -238,34 +196,10 @@ class OriginWriter:
             raise PartitionRed(f"{topic} was deleted and made anew. {self._adopt_hint}")
         return incarnation
 
-    async def _seek(self) -> None:
-        self._inbox.clear()
-        self._seeking = False
-        await self.host.consumer().release(self.tp, self._next)
-
-    async def _admit(self) -> None:
-        while not self._stopping and not self._reopen:
-            if self._seeking:
-                # Look again before waiting: a rebalance during the seek asks to open anew.
-                await self._seek()
-                continue
-            chunk = self._inbox.take()
-            if chunk is None:
-                await self._inbox.filled.wait()
-                continue
-            if chunk.error is not None:
-                raise PartitionRed(
-                    f"{self.tp.topic}/{self.tp.partition}: offset {self._next} is out of range; "
-                    f"{self._adopt_hint}"
-                )
-            if chunk.prev is None or chunk.prev >= self._next:
-                self._seeking = True
-                continue
-            records = [r for r in chunk.records if r.offset >= self._next]
-            for start in range(0, len(records), SLICE):
-                await self._slice(records[start : start + SLICE])
-            if self.host.consumer().is_held(self.tp) and self._inbox.nbytes == 0:
-                self._seeking = True
+    async def _take(self, chunk: Chunk) -> None:
+        records = [r for r in chunk.records if r.offset >= self._next]
+        for start in range(0, len(records), SLICE):
+            await self._slice(records[start : start + SLICE])
 
     async def _slice(self, records: Sequence[Any]) -> None:
         logged: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
@@ -354,7 +288,7 @@ class OriginWriter:
         await thread.commit_with_metadata(
             {self.tp: (last.offset + 1, msgspec.json.encode(known).decode())}
         )
-        self._next = last.offset + 1
+        self._done = last.offset
         self._failures = 0
 
 

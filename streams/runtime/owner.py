@@ -1,8 +1,4 @@
-"""PartitionOwner: keeps one assigned partition's store open, from take-over to hand-over.
-
-Its states: ``opening`` (take-over runs or is retried), ``running``, ``red`` (a person has to
-decide), and closed. The consumer's partition is held in all but ``running``.
-"""
+"""PartitionOwner: keeps one assigned partition's store open, from take-over to hand-over."""
 
 import asyncio
 import contextlib
@@ -13,20 +9,21 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 from rocksdict import Rdict
 
 from streams import topology
-from streams.core.errors import PartitionRed, StoreLost
+from streams.core.errors import StoreLost
 from streams.core.log import DEFAULT_CONFIG, Body, Config
 from streams.core.time import HOUR
 from streams.ports import Owner
 from streams.runtime import clients, metrics, positions, recovery
-from streams.runtime.chunks import Chunk, Inbox
+from streams.runtime.chunks import Chunk
 from streams.runtime.failpoints import reach
 from streams.runtime.ownership import Ownership, owner_key
+from streams.runtime.reading import PartitionReader
 from streams.runtime.store import Job, PartitionStore
 from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer
@@ -34,14 +31,13 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-INBOX_BYTES = 16 << 20
 RETRIES = 3
 RETRY_S = 0.5
 FENCED_LIMIT = 3
 FENCED_WINDOW_S = 60.0
 FENCED_PAUSE_S = 2.0
 """Two heartbeats: a process that was out of the group for long learns it in this time."""
-STOP_S = 8.0
+ADOPT_HINT = "`streams topics adopt` begins anew with what it holds now"
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -62,7 +58,7 @@ class Host(msgspec.Struct, frozen=True):
     """End the process with exit code 3."""
 
 
-class PartitionOwner:
+class PartitionOwner(PartitionReader):
     """Owns one partition of the job's topic.
 
     Parameters
@@ -76,111 +72,41 @@ class PartitionOwner:
     ) -> None:
         self.host = host
         self.partition = partition
-        self.tp = TP(host.job.topic, partition)
-        self.state = "opening"
-        self.error: str | None = None
         self.recovered = recovery.Recovered("defaults", 0, 0.0)
         self.store: PartitionStore | None = None
-        self._inbox = Inbox()
         self._fenced: deque[float] = deque(maxlen=FENCED_LIMIT)
-        self._stopping = False
-        self._seeking = False
-        self._revoked = False
+        self._failures = 0
         self._topic_id = ""
-        self._nudge = asyncio.Event()
         self._before = before
-        self._task = asyncio.create_task(self._run(), name=f"owner-{partition}")
-
-    # -- called by the agent and the assignment ------------------------------------------------
-
-    def put(self, chunk: Chunk) -> None:
-        """Take a chunk or drop it; never waits."""
-        if self.state != "running" or self._stopping or self._seeking:
-            return
-        self._inbox.put(chunk)
-        if self._inbox.nbytes > INBOX_BYTES:
-            self.host.consumer().hold(self.tp)
-
-    def reassigned(self) -> None:
-        """A rebalance kept this partition here: its position in the consumer is gone."""
-        self._inbox.clear()
-        self._seeking = True
-        self._revoked = False
-        self._inbox.filled.set()
-        self._nudge.set()
-
-    def revoked(self) -> None:
-        """A rebalance began: until it ends nobody knows whose this partition is."""
-        self._revoked = True
-
-    def nudge(self) -> None:
-        """Look again at what made the partition red (an adoption was announced)."""
-        self._nudge.set()
-
-    async def stop(self) -> None:
-        """Finish the chunk in hand, within bounds, and close the store."""
-        self._stopping = True
-        self._inbox.filled.set()
-        self._nudge.set()
-        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-            await asyncio.wait_for(self._task, STOP_S)
-
-    # -- the task ----------------------------------------------------------------------------
+        super().__init__(TP(host.job.topic, partition), host.consumer, ADOPT_HINT)
 
     async def _run(self) -> None:
-        failures = 0
-        try:
-            if self._before is not None:
-                await asyncio.wait((self._before,))
-            while not self._stopping:
-                try:
-                    await self._take_over()
-                    failures = 0
-                    await self._fold()
-                except ProducerFenced:
-                    await self._close()
-                    await self._after_fenced()
-                except PartitionRed as error:
-                    await self._stay_red(error)
-                except StoreLost as error:
-                    metrics.STORES_LOST.labels("failed").inc()
-                    log.warning("%s: store lost, taken over again: %s", self.tp, error)
-                except IllegalStateError:
-                    # The assignment callback stops us or gives the partition back.
-                    log.info("%s is not assigned here any more", self.tp)
-                    await self._close()
-                    await self._until_assigned()
-                except Exception as error:
-                    failures += 1
-                    log.exception("%s: take-over failed (%d of %d)", self.tp, failures, RETRIES)
-                    if failures >= RETRIES:
-                        self.host.give_up(f"{self.tp}: take-over failed {RETRIES} times: {error!r}")
-                        return
-                    await self._pause(RETRY_S * 2**failures)
-                finally:
-                    await self._close()
-        finally:
-            self.state = "closed"
+        if self._before is not None:
+            await asyncio.wait((self._before,))
+        await super()._run()
 
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._nudge.wait(), seconds)
+    # -- what may fail -----------------------------------------------------------------------
 
-    async def _until_assigned(self) -> None:
-        while not self._stopping and (
-            self._revoked or self.tp not in self.host.consumer().assignment()
-        ):
-            self._nudge.clear()
-            await self._pause(RETRY_S)
+    async def _failed(self, error: Exception) -> None:
+        if isinstance(error, ProducerFenced):
+            await self._close()
+            await self._after_fenced()
+        elif isinstance(error, StoreLost):
+            metrics.STORES_LOST.labels("failed").inc()
+            log.warning("%s: store lost, taken over again: %s", self.tp, error)
+        else:
+            await self._after_failure(error)
 
-    async def _stay_red(self, error: PartitionRed) -> None:
-        self.state, self.error = "red", str(error)
-        log.error("%s is red: %s", self.tp, error)
-        self.host.consumer().hold(self.tp)
-        self._nudge.clear()
-        while not self._stopping and not self._nudge.is_set():
-            await self._nudge.wait()
-        self.state, self.error = "opening", None
+    async def _after_failure(self, error: Exception) -> None:
+        self._failures += 1
+        log.error(
+            *("%s: take-over failed (%d of %d)", self.tp, self._failures, RETRIES), exc_info=error
+        )
+        if self._failures >= RETRIES:
+            self._stopping = True
+            self.host.give_up(f"{self.tp}: take-over failed {RETRIES} times: {error!r}")
+            return
+        await self._pause(RETRY_S * 2**self._failures)
 
     async def _after_fenced(self) -> None:
         """Go on only if the partition is still ours once the group has had time to tell."""
@@ -198,11 +124,9 @@ class PartitionOwner:
 
     # -- take-over -----------------------------------------------------------------------------
 
-    async def _take_over(self) -> None:
+    async def _open(self) -> None:
         host, job, kafka = self.host, self.host.job, self.host.settings.kafka
         began = time.monotonic()
-        self.state = "opening"
-        self._nudge.clear()
         producer = clients.transactional_producer(kafka, job.transactional_id(self.partition))
         db: Rdict | None = None
         try:
@@ -240,8 +164,8 @@ class PartitionOwner:
         reach("recovery.announced")
         if host.config is not None and positions.read_config(db) != host.config:
             await host.append(self.partition, host.config)
-        await self._release()
-        self.state = "running"
+        await self._seek()
+        self._failures = 0
         metrics.RECOVERY_SECONDS.observe(time.monotonic() - began)
         if self.recovered.source == "defaults":
             log.warning("%s: nothing to recover from, starting with safe defaults", self.tp)
@@ -258,7 +182,7 @@ class PartitionOwner:
             TopicPartition(*self.tp),
             source.offset,
             source.fingerprint,
-            adopt_hint="`streams topics adopt` begins anew with what it holds now",
+            adopt_hint=self._adopt_hint,
         )
         return msgspec.structs.replace(source, offset=next_offset - 1)
 
@@ -274,48 +198,25 @@ class PartitionOwner:
         except KafkaError as error:
             raise StoreLost(f"announcing the owner: {error}") from error
 
-    async def _release(self) -> None:
+    # -- folding -------------------------------------------------------------------------------
+
+    @property
+    def _next(self) -> int:
         assert self.store is not None
+        return self.store.source.offset + 1
+
+    async def _where(self) -> int:
         if await topic_id(self.host.inquiry.admin, self.tp.topic) != self._topic_id:
             # A seek into another log would skip what it holds below; the take-over looks closely.
             raise StoreLost(f"{self.tp.topic} was made anew")
-        self._inbox.clear()
-        self._seeking = False
-        await self.host.consumer().release(self.tp, self.store.source.offset + 1)
+        return self._next
 
-    # -- folding -------------------------------------------------------------------------------
-
-    async def _fold(self) -> None:
-        """Fold chunks until told to stop; whatever does not follow on is sought again."""
-        store = self.store
-        assert store is not None
-        while not self._stopping:
-            if self._seeking:
-                # Look again before waiting: a rebalance during the seek asks for another one.
-                await self._release()
-                continue
-            chunk = self._inbox.take()
-            if chunk is None:
-                await self._inbox.filled.wait()
-                continue
-            if chunk.error is not None:
-                raise PartitionRed(
-                    f"{self.tp.topic}/{self.tp.partition}: offset {store.source.offset + 1} is out "
-                    "of the log's range; `streams topics adopt` begins anew with what it holds now"
-                )
-            if chunk.prev is None or chunk.prev > store.source.offset:
-                # Something between was dropped (a pause, a rebalance): fetch it again.
-                self._seeking = True
-                continue
-            await store.apply(chunk)
-            # A long fold must not starve the other stores, the API or the heartbeat.
-            await asyncio.sleep(0)
-            if self.host.consumer().is_held(self.tp) and self._inbox.nbytes == 0:
-                self._seeking = True
+    async def _take(self, chunk: Chunk) -> None:
+        assert self.store is not None
+        await self.store.apply(chunk)
 
     async def _close(self) -> None:
-        if self.state != "red":
-            self.state = "opening"
+        await super()._close()
         store, self.store = self.store, None
         if store is not None:
             with contextlib.suppress(ConnectionError, RuntimeError):

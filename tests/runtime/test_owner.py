@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.runtime import clients, owner, recovery, store, topics
+from streams.runtime import clients, owner, reading, recovery, store, topics
 from streams.runtime.adopt import adopt
 from streams.runtime.transport import Consumer
 from streams.settings import Settings
@@ -31,7 +31,8 @@ MANY = 12_000
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, "RETRY_S", 0.01)
     monkeypatch.setattr(owner, "FENCED_PAUSE_S", 0.01)
-    monkeypatch.setattr(owner, "STOP_S", 0.5)
+    monkeypatch.setattr(reading, "RETRY_S", 0.01)
+    monkeypatch.setattr(reading, "STOP_S", 0.5)
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ async def test_a_full_inbox_holds_its_partition_and_goes_on_by_a_seek(
 ) -> None:
     """Rule 2: what comes meanwhile is not kept, and not lost."""
     await append(one, map(event, range(MANY)))
-    monkeypatch.setattr(owner, "INBOX_BYTES", 1)
+    monkeypatch.setattr(reading, "INBOX_BYTES", 1)
     hold, held = Consumer.hold, []
 
     def hold_and_tell(self: Consumer, tp: TP) -> None:

@@ -45,10 +45,9 @@ def _no_topics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class OwnerOfNothing(PartitionOwner):
-    async def _take_over(self) -> None:
+    async def _open(self) -> None:
         self.store = cast(Any, SimpleNamespace(source=SimpleNamespace(offset=4), close=_nothing))
-        await self._release()
-        self.state = "running"
+        await self._seek()
 
 
 class WriterOfNothing(OriginWriter):
@@ -58,7 +57,9 @@ class WriterOfNothing(OriginWriter):
         self.opened += 1
         self._reopen = False
         await self._seek()
-        self.state = "running"
+
+    async def _where(self) -> int:
+        return 0
 
 
 def host_of(consumer: FakeConsumer) -> Host:
