@@ -42,7 +42,11 @@ def record(settings: Settings, event: Event) -> dict[str, Any]:
 def producer(settings: Settings) -> AIOKafkaProducer:
     """Idempotent, so that the order and number of what is sent is known."""
     return AIOKafkaProducer(
-        bootstrap_servers=settings.kafka, enable_idempotence=True, acks="all", linger_ms=20
+        bootstrap_servers=settings.kafka,
+        enable_idempotence=True,
+        acks="all",
+        linger_ms=20,
+        request_timeout_ms=120_000,
     )
 
 

@@ -12,11 +12,12 @@ import httpx
 from tests.faults.fleet import Fleet, Worker
 from tests.faults.plan import LEAST, Fault
 
-READY_S = 90.0
-FAULT_S = 60.0
+# Bounds against hanging: generous, since a machine may have other things to do.
+READY_S = 180.0
+FAULT_S = 180.0
 """How long a failpoint may take to be reached."""
 STOP_S = 15.0
-SPARE_S = 90.0
+SPARE_S = 180.0
 """How long a worker that is to leave may wait for others to come."""
 GAVE_UP = 3
 """Exit code of a worker that was fenced three times in a minute: it asks to be started again."""

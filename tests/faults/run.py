@@ -27,7 +27,7 @@ from tests.faults.plan import LEAST, Plan, make_plan
 from tests.faults.watch import Watch
 from tests.faults.wrong import Wrong
 
-REFLECT_S = 90.0
+REFLECT_S = 240.0
 
 
 @dataclass
