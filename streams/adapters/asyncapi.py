@@ -11,14 +11,27 @@ TYPES: dict[str, tuple[str, ...]] = {
     topology.JOB_EVENTS: (),
     topology.AGENT_MESSAGES: ("agent.message",),
     topology.CONTEXT_REQUESTS: (),
-    topology.TENANT_COMMANDS: ("tenant.set", "budget.set", "budget.delete"),
+    topology.TENANT_COMMANDS: (
+        "tenant.set",
+        "budget.set",
+        "budget.delete",
+        "state.set",
+        "state.delete",
+    ),
     topology.BUDGET_ALERTS: (
         "budget.threshold.crossed",
         "budget.exceeded",
         "budget.recovered",
         "usage.unpriced",
     ),
-    topology.TENANT_AUDIT: ("tenant.set", "budget.set", "budget.deleted", "event.late"),
+    topology.TENANT_AUDIT: (
+        "tenant.set",
+        "budget.set",
+        "budget.deleted",
+        "state.set",
+        "state.deleted",
+        "event.late",
+    ),
 }
 """ce_type of each public topic."""
 

@@ -52,6 +52,20 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     ],
     "budget.delete": [{"budget_id": "team"}],
     "tenant.set": [{"timezone": "Asia/Kolkata"}],
+    "state.set": [
+        {"agent": "trainer-1", "key": "checkpoint", "value": {"step": 1200, "loss": 0.5}},
+        {
+            "agent": "trainer-1",
+            "key": "lease/eu-1",
+            "value": "trainer-1",
+            "if_version": 0,
+            "ttl_seconds": 60,
+        },
+    ],
+    "state.delete": [
+        {"agent": "trainer-1", "key": "checkpoint"},
+        {"agent": "trainer-1", "key": "lease/eu-1", "if_version": 1},
+    ],
 }
 
 _CAUSE = {"source": "/agents/quality-1", "id": "e-17"}
@@ -139,6 +153,48 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
     "budget.deleted": [
         _audit("budget.deleted", "budget", "team", {"budget_id": "team", "revision": 1}),
         _audit("budget.deleted", "budget", "none", {"budget_id": "none"}, "not_found"),
+    ],
+    "state.set": [
+        _audit(
+            "state.set",
+            "state",
+            "trainer-1/lease/eu-1",
+            {
+                "agent": "trainer-1",
+                "key": "lease/eu-1",
+                "version": 1,
+                "bytes": 11,
+                "expires_at": "2026-11-22T10:01:00.123456Z",
+            },
+        ),
+        _audit(
+            "state.set",
+            "state",
+            "trainer-1/lease/eu-1",
+            {
+                "agent": "trainer-1",
+                "key": "lease/eu-1",
+                "version": 1,
+                "if_version": 0,
+                "detail": "there is version 1, and if_version is 0",
+            },
+            "conflict",
+        ),
+    ],
+    "state.deleted": [
+        _audit(
+            "state.deleted",
+            "state",
+            "trainer-1/checkpoint",
+            {"agent": "trainer-1", "key": "checkpoint", "version": 7},
+        ),
+        _audit(
+            "state.deleted",
+            "state",
+            "trainer-1/none",
+            {"agent": "trainer-1", "key": "none"},
+            "not_found",
+        ),
     ],
     "event.late": [
         _audit(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from streams.adapters import examples
-from streams.core.events import INPUT_TYPES
+from streams.core.inputs import INPUT_TYPES
 from streams.core.journal import Audit
 from streams.usage.alerts import BudgetAlert
 from streams.usage.unpriced import UnpricedAlert

@@ -13,6 +13,8 @@ import msgspec
 from streams.core import envelope, events, log
 from streams.core.errors import Refused
 from streams.core.log import Body, Call, Origin, Record
+from streams.core.state_events import STATE_TYPES, StateDelete, StateSet
+from streams.core.state_value import compact
 from streams.core.tenant import agreed_tenant
 from streams.ports import PriceBook
 from streams.topology import AGENT_MESSAGES, CONTEXT_REQUESTS, JOB_EVENTS, TENANT_COMMANDS
@@ -25,6 +27,7 @@ ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
         "budget.set": events.BudgetSet,
         "budget.delete": events.BudgetDelete,
         "tenant.set": events.TenantSet,
+        **STATE_TYPES,
     },
 }
 """Which ce_type each input topic serves, and its data."""
@@ -203,6 +206,11 @@ def _body(data: events.Data, time: int, book: PriceBook) -> Body:
         )
     if isinstance(data, events.BudgetDelete):
         return log.BudgetDelete(data.budget_id)
+    if isinstance(data, StateSet):
+        value = compact(data.value)
+        return log.StateSet(data.agent, data.key, value, data.if_version, data.ttl_seconds)
+    if isinstance(data, StateDelete):
+        return log.StateDelete(data.agent, data.key, data.if_version)
     assert isinstance(data, events.TenantSet)
     return log.TenantSet(data.timezone)
 

@@ -11,18 +11,29 @@ from streams.core.log import (
     Config,
     Message,
     Refusal,
+    StateDelete,
+    StateSet,
     TenantSet,
     Tick,
 )
 from streams.core.rows import Row
+from streams.memory import rows as memory
+from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
 from streams.usage.budget_commands import fold_budget_delete, fold_budget_set
 from streams.usage.metering import fold_message
-from streams.usage.service import fold_config, fold_refusal, fold_tick
+from streams.usage.service import fold_config, fold_refusal
 from streams.usage.tenant_commands import fold_tenant_set
 
-ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS)
+ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS, *memory.ROWS)
 """All row kinds that folds write; the digest covers them."""
+
+
+def fold_tick(view: View, entry: Entry, body: Tick) -> list[Output]:
+    """Log time has moved: what is due goes, a bounded part with each tick."""
+    expire(view, entry.log_time)
+    return []
+
 
 FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {
     Message: fold_message,
@@ -32,6 +43,8 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {
     Refusal: fold_refusal,
     Tick: fold_tick,
     Config: fold_config,
+    StateSet: fold_state_set,
+    StateDelete: fold_state_delete,
 }
 
 

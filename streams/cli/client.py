@@ -127,6 +127,14 @@ class Client:
         """Body of a POST of a JSON document."""
         return self._call("POST", path, query, body)
 
+    def put(self, *path: str, body: object, **query: object) -> bytes:
+        """Body of a PUT of a JSON document."""
+        return self._call("PUT", path, query, body)
+
+    def delete(self, *path: str, **query: object) -> bytes:
+        """Body of a DELETE."""
+        return self._call("DELETE", path, query, None)
+
     def _call(
         self, method: str, path: tuple[str, ...], query: Mapping[str, object], body: object
     ) -> bytes:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tail": ("streams.cli.tail:tail", "Print the records of a topic."),
     "usage": ("streams.cli.usage:usage", "Show what a tenant used, by period."),
     "budget": ("streams.cli.budget:budget", "Show, set and delete a tenant's budgets."),
+    "state": ("streams.cli.state:state", "Get, set, delete and list an agent's own state."),
     "topology": ("streams.cli.topology:topology", "Show who writes and who reads each topic."),
     "digest": ("streams.cli.digest:digest", "Show a digest of each partition's state."),
     "validate": ("streams.cli.validate:validate", "Check events of a file without sending them."),

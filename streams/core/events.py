@@ -6,6 +6,7 @@ ignored, so that a newer sender is understood; a field that is there must be rig
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -51,6 +52,17 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     def names(self) -> Iterator[str | None]:
         """All labels, for the check that they have no control characters."""
         yield self.tenant
+
+    def check(self) -> None:
+        """Check what its type can't say and needs the whole text to be read first.
+
+        Raises
+        ------
+        ValueError
+            An amount is none.
+        Refused
+            A value breaks a limit of its own.
+        """
 
 
 class Usage(
@@ -139,6 +151,9 @@ class AgentMessage(Data, frozen=True, kw_only=True):
         if self.usage is not None:
             yield from (self.usage.provider, self.usage.model)
 
+    def check(self) -> None:
+        self.reported  # noqa: B018 - raises if it is no amount
+
     @property
     def cluster(self) -> str:
         """The cluster's name, "" when there is none."""
@@ -180,6 +195,9 @@ class BudgetSet(Data, frozen=True, kw_only=True):
         yield self.budget_id
         yield from self.scope.values()
 
+    def check(self) -> None:
+        self.limit  # noqa: B018 - raises if it is no amount
+
     @property
     def limit(self) -> int:
         """``limit_usd`` in nano-USD."""
@@ -210,9 +228,8 @@ INPUT_TYPES: Mapping[str, type[Data]] = {
     "budget.delete": BudgetDelete,
     "tenant.set": TenantSet,
 }
-"""ce_type of each input to its data."""
+"""ce_type of messages and commands to their data; all inputs are in streams/core/inputs.py."""
 
-_decoders = {kind: msgspec.json.Decoder(kind) for kind in INPUT_TYPES.values()}
 # msgspec quotes a wrong enum value, and a message never holds content.
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _QUOTED = re.compile(r"^Invalid enum value .* - at (`\$[^`]*`)$", re.DOTALL)
@@ -232,14 +249,13 @@ def decode(kind: type[Data], data: bytes | msgspec.Raw) -> Data | Refused:
         ``not_json``.
     """
     try:
-        decoded: Data = _decoders[kind].decode(data)
-        if isinstance(decoded, AgentMessage):
-            decoded.reported  # noqa: B018 - raises if it is no amount
-        elif isinstance(decoded, BudgetSet):
-            decoded.limit  # noqa: B018
+        decoded: Data = _decoder(kind).decode(data)
+        decoded.check()
         # A control character gets into a JSON string by an escape alone.
         if b"\\" in bytes(data) and _CONTROL.search("".join(filter(None, decoded.names()))):
             return Refused("schema", "a label has control characters")
+    except Refused as refused:
+        return refused
     except msgspec.ValidationError as error:
         # A type error may come before the end of the text was read.
         envelope.check_json(data)
@@ -251,6 +267,11 @@ def decode(kind: type[Data], data: bytes | msgspec.Raw) -> Data | Refused:
     except RecursionError:
         raise Refused("not_json", "the data is nested too deep") from None
     return decoded
+
+
+@cache
+def _decoder(kind: type[Data]) -> "msgspec.json.Decoder[Data]":
+    return msgspec.json.Decoder(kind)
 
 
 def _deeper(value: object, levels: int) -> bool:

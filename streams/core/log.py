@@ -91,6 +91,21 @@ class TenantSet(msgspec.Struct, frozen=True, array_like=True, tag="tenant.set"):
     timezone: str
 
 
+class StateSet(msgspec.Struct, frozen=True, array_like=True, tag="state.set"):
+    agent: str
+    key: str
+    value: bytes
+    """Compact JSON."""
+    if_version: int | None
+    ttl_seconds: int | None
+
+
+class StateDelete(msgspec.Struct, frozen=True, array_like=True, tag="state.delete"):
+    agent: str
+    key: str
+    if_version: int | None
+
+
 class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
     """Marks an input record of this tenant that admit sent to the DLQ."""
 
@@ -114,7 +129,17 @@ class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
 DEFAULT_CONFIG = Config(dedupe_hours=24, grace_hours=24, default_budget=100 * NANO, tzdata="")
 """In force until the first config record: a replay from zero has no process's settings."""
 
-Body = Message | BudgetSet | BudgetDelete | TenantSet | Refusal | Tick | Config
+Body = (
+    Message
+    | BudgetSet
+    | BudgetDelete
+    | TenantSet
+    | Refusal
+    | Tick
+    | Config
+    | StateSet
+    | StateDelete
+)
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):

@@ -1,9 +1,9 @@
-"""Folds of the records that no tenant sends: configuration, refusals, ticks."""
+"""Folds of the records that no tenant sends: configuration, refusals."""
 
 import msgspec
 
 from streams.core.fold import Entry, Output, Reader, View
-from streams.core.log import Config, Origin, Refusal, Tick
+from streams.core.log import Config, Origin, Refusal
 from streams.core.rows import sortable
 from streams.core.sweep import drop_old
 from streams.core.time import HOUR
@@ -19,11 +19,6 @@ def fold_config(view: View, entry: Entry, body: Config) -> list[Output]:
         CONFIG_KEY,
         ConfigRow(body.dedupe_hours, body.grace_hours, body.default_budget, body.tzdata),
     )
-    return []
-
-
-def fold_tick(view: View, entry: Entry, body: Tick) -> list[Output]:
-    """Log time has moved, which is all."""
     return []
 
 

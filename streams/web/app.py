@@ -1,21 +1,40 @@
 """Puts the HTTP API together: a Litestar app over a cluster's state and a producer."""
 
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import unquote
 
 import httpx
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.types import Receive, Scope, Send
 
 from streams import topology
 from streams.ports import Cluster, Producer
 from streams.settings import Settings
-from streams.web import docs, problems, service, tenants, writes
+from streams.web import docs, problems, service, state, tenants, writes
 from streams.web.guards import loopback_only
 from streams.web.intake import Check
 from streams.web.reading import Reading
+
+_REQUESTS = ("http", "websocket")
+_SLASH = re.compile(rb"%(2[Ff]|25)")
+
+
+class Api(Litestar):
+    """Litestar, but a slash that is escaped in a path does not cut it: names may hold slashes.
+
+    In the parts of a path that handlers get, %2F and %25 stay as they are; the rest is decoded.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        if scope["type"] in _REQUESTS and b"%" in (raw := scope["raw_path"]):
+            kept = _SLASH.sub(rb"%25\1", raw.partition(b"?")[0])
+            scope["path"] = unquote(kept.decode("ascii"))
+        await super().__call__(scope, receive, send)
 
 
 def wall_clock() -> int:
@@ -72,9 +91,13 @@ def create_app(
             writes.jobs,
             writes.commands,
             writes.context,
+            state.states,
+            state.state,
+            state.set_state,
+            state.delete_state,
         ],
     )
-    return Litestar(
+    return Api(
         route_handlers=[
             docs.root,
             docs.openapi_json,

@@ -97,6 +97,25 @@ AUDIT: dict[str, Any] = {
 }
 AUDITS: dict[str, Any] = {"items": [AUDIT], "next": None, "as_of": NOON}
 
+STATE: dict[str, Any] = {
+    "value": {"step": 1200, "loss": 0.5},
+    "version": 7,
+    "updated_at": NOON,
+}
+STATES: dict[str, Any] = {
+    "items": [
+        {
+            "key": "checkpoint",
+            "version": 7,
+            "updated_at": NOON,
+            "expires_at": None,
+            "bytes": 24,
+        }
+    ],
+    "next": None,
+    "as_of": NOON,
+}
+
 OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "messages": ("202", ACCEPTED),
     "jobs": ("202", ACCEPTED),
@@ -106,5 +125,9 @@ OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "budgets": ("200", BUDGETS),
     "alerts": ("200", ALERTS),
     "audit": ("200", AUDITS),
+    "state": ("200", STATE),
+    "set_state": ("200", STATE),
+    "delete_state": ("200", STATE | {"value": None}),
+    "states": ("200", STATES),
 }
 """Operation id: status and example."""

@@ -95,7 +95,7 @@ class Taker(msgspec.Struct, frozen=True):
         if not any(mark in marks for mark in _MARKS):
             event_type, content_type = self.bare_type, JSON
             if event_type is None:
-                command = _decode(_command, body, '{"type", "data"}')
+                command = decode(_command, body, '{"type", "data"}')
                 event_type, value = command.type, bytes(command.data)
             marks |= {
                 "specversion": "1.0",
@@ -107,7 +107,7 @@ class Taker(msgspec.Struct, frozen=True):
 
     def _batch(self, body: bytes, traceparent: str | None) -> list[Draft]:
         drafts = []
-        events: list[msgspec.Raw] = _decode(_many, body, "an array of CloudEvents")
+        events: list[msgspec.Raw] = decode(_many, body, "an array of CloudEvents")
         for index, event in enumerate(events):
             try:
                 drafts.append(self._structured(bytes(event), STRUCTURED, traceparent))
@@ -118,14 +118,14 @@ class Taker(msgspec.Struct, frozen=True):
     def _structured(self, body: bytes, content_type: str, traceparent: str | None) -> Draft:
         as_it_came = [("content-type", content_type.encode())]
         self.check(self.topic, self.tenant.encode(), body, as_it_came)
-        members = _decode(_members, body, "a CloudEvent, a JSON object")
+        members = decode(_members, body, "a CloudEvent, a JSON object")
         attributes = {}
         for name, raw in members.items():
             if name not in _DATA and (text := _text(name, raw)) is not None:
                 attributes[name] = text
         value = bytes(members.get("data", b""))
         if (encoded := members.get("data_base64")) is not None and not value:
-            value = _decode(_base64, encoded, "base64 as data_base64")
+            value = decode(_base64, encoded, "base64 as data_base64")
         data_type = members.get("datacontenttype")
         data_text = None if data_type is None else _text("datacontenttype", data_type)
         return self._draft(attributes, value, data_text or JSON, traceparent)
@@ -148,13 +148,20 @@ class Taker(msgspec.Struct, frozen=True):
 
 def _text(name: str, raw: msgspec.Raw) -> str | None:
     """Attribute as the text of a header; None for null, which means absent."""
-    value = _decode(_scalar, raw, f"a text, a whole number or a boolean as {name}")
+    value = decode(_scalar, raw, f"a text, a whole number or a boolean as {name}")
     if isinstance(value, bool):
         return "true" if value else "false"
     return None if value is None else str(value)
 
 
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, what: str) -> T:
+def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, what: str) -> T:
+    """Decode a part of a request; ``what`` was expected.
+
+    Raises
+    ------
+    Refused
+        schema or not_json.
+    """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:

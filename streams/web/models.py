@@ -155,6 +155,30 @@ class Audit(Struct, frozen=True, kw_only=True):
     details: dict[str, Any]
 
 
+class State(Struct, frozen=True):
+    """One key of an agent's own state."""
+
+    value: Annotated[Any, Meta(description="Any JSON, as it was set; null when deleted")]
+    version: Annotated[int, Meta(description="1 for the first value, one more with each set")]
+    updated_at: Time
+
+
+class StateItem(Struct, frozen=True, kw_only=True):
+    """A key of an agent's own state, without its value."""
+
+    key: str
+    version: int
+    updated_at: Time
+    expires_at: Annotated[Time | None, Meta(description="Null for a value that stays")]
+    bytes: Annotated[int, Meta(description="Length of the value as compact JSON")]
+
+
+class States(Struct, frozen=True):
+    items: list[StateItem]
+    next: Next
+    as_of: AsOf
+
+
 class Audits(Struct, frozen=True):
     items: list[Audit]
     next: Next

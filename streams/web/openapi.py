@@ -10,7 +10,14 @@ from litestar.openapi.spec import Reference
 
 from streams.web.examples import OF_OPERATIONS
 
-INPUTS = ("agent.message", "budget.set", "budget.delete", "tenant.set")
+INPUTS = (
+    "agent.message",
+    "budget.set",
+    "budget.delete",
+    "tenant.set",
+    "state.set",
+    "state.delete",
+)
 """Types whose schemas become components; the bodies of POST refer to them."""
 COMMANDS = INPUTS[1:]
 

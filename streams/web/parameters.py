@@ -33,9 +33,10 @@ Cursor = Annotated[str | None, QueryParameter(description="`next` of the page be
 _DESCRIPTIONS = {
     400: "A parameter is wrong: bad_request",
     403: "Not a program of this machine: forbidden",
+    404: "There is none: not_found",
     409: "Refused after it was accepted (`code` is the DLQ's), rejected: resource_error, or its id "
-    "is another event's: conflict",
-    413: "The body is over 1 MiB: too_large",
+    "is another event's, or the version is another: conflict",
+    413: "The body is over 1 MiB, or a value of state over 64 KiB: too_large",
     422: "Refused by the decoder; `code` is the DLQ's",
     503: "Not served at the moment: not_ready",
     504: "Not folded in time: not_reflected",

@@ -109,6 +109,27 @@ _QUERY = {"query": "What failed on line 3?", "max_tokens": 8192}
 
 
 @dataclass
+class PutState(Operation):
+    """PUT of an agent's state."""
+
+    def __post_init__(self) -> None:
+        count = Schema(type=OpenAPIType.INTEGER, description="Set only over this version")
+        seconds = Schema(type=OpenAPIType.INTEGER, description="Gone after so long")
+        body = Schema(
+            type=OpenAPIType.OBJECT,
+            required=["value"],
+            properties={
+                "value": Schema(description="Any JSON, at most 64 KiB without spaces"),
+                "if_version": count,
+                "ttl_seconds": seconds,
+            },
+        )
+        shown = {"value": {"step": 1200, "loss": 0.5}, "if_version": 6}
+        media = OpenAPIMediaType(schema=body, examples={"example": Example(value=shown)})
+        self.request_body = RequestBody(required=True, content={JSON: media})
+
+
+@dataclass
 class Messages(Operation):
     """POST /messages."""
 

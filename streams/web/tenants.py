@@ -35,7 +35,7 @@ _WAITING = ("after", "wait_ms")
 """Parameters that are not sent on as they came."""
 
 
-async def _answer(
+async def answer(
     request: AnyRequest,
     reading: Reading,
     tenant: str,
@@ -43,16 +43,23 @@ async def _answer(
     wait_ms: int,
     compute: Compute,
 ) -> Response[bytes]:
+    """Answer a read of one tenant; ``compute`` makes the body where the tenant is folded."""
     params = request.query_params.multi_items()
     question = Question(
         tenant=tenant,
-        path=request.url.path,
+        path=raw_path(request),
         params=tuple((name, value) for name, value in params if name not in _WAITING),
         after=positions(after, reading.settings),
         wait_seconds=wait_ms / 1000,
         forwarded=FORWARDED in request.headers,
     )
     return Response(await reading.answer(question, compute), media_type="application/json")
+
+
+def raw_path(request: AnyRequest) -> str:
+    """Path as it was sent, with its escapes: so it can be sent on."""
+    path: bytes = request.scope["raw_path"]
+    return path.partition(b"?")[0].decode("ascii")
 
 
 @get(
@@ -96,7 +103,7 @@ async def usage(
         )
         return report | {"as_of": format_time(local.log_time)}
 
-    return await _answer(request, reading, tenant, after, wait_ms, compute)
+    return await answer(request, reading, tenant, after, wait_ms, compute)
 
 
 @get(
@@ -126,9 +133,9 @@ async def budgets(
         items = [item for item in items if place is None or _budget_id(item) > last]
         more = len(items) > limit
         end = prefix + _budget_id(items[limit - 1]).encode() if more else None
-        return _page("budgets", items[:limit], end, local)
+        return page("budgets", items[:limit], end, local)
 
-    return await _answer(request, reading, tenant, after, wait_ms, compute)
+    return await answer(request, reading, tenant, after, wait_ms, compute)
 
 
 @get(
@@ -150,7 +157,7 @@ async def alerts(
     check_tenant(tenant)
     before = from_cursor("alerts", tenant, cursor)
     find = partial(read.alerts, tenant=tenant, limit=limit, before=before)
-    return await _answer(request, reading, tenant, after, wait_ms, _listing("alerts", find))
+    return await answer(request, reading, tenant, after, wait_ms, _listing("alerts", find))
 
 
 @get(
@@ -182,7 +189,7 @@ async def audit(
     cause = None if source is None or event_id is None else (source, event_id)
     before = from_cursor("audit", tenant, cursor)
     compute = audit_page(tenant, limit=limit, before=before, cause=cause)
-    return await _answer(request, reading, tenant, after, wait_ms, compute)
+    return await answer(request, reading, tenant, after, wait_ms, compute)
 
 
 def audit_page(
@@ -197,14 +204,15 @@ def audit_page(
 def _listing(name: str, find: Callable[..., read.Page]) -> Compute:
     def compute(local: LocalPartition) -> dict[str, Any]:
         items, end = find(local.reader, log_time=local.log_time)
-        return _page(name, items, end, local)
+        return page(name, items, end, local)
 
     return compute
 
 
-def _page(
+def page(
     listing: str, items: Sequence[Any], end: bytes | None, local: LocalPartition
 ) -> dict[str, Any]:
+    """Body of a page; ``end`` is the key that the next one goes on after."""
     return {
         "items": items,
         "next": to_cursor(listing, end),

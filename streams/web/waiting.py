@@ -1,7 +1,7 @@
 """``?wait=true``: follow a command until it is done, and answer with its audit record."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -30,20 +30,33 @@ class _Outcome(msgspec.Struct):
     details: dict[str, object] | None = None
 
 
+_NO_CODES: Mapping[str, tuple[int, str]] = {}
 _page = msgspec.json.Decoder(_Page)
 _outcome = msgspec.json.Decoder(_Outcome)
 
 
 async def audit_record(
-    reading: Reading, tenant: str, draft: Draft, event: Event, wait_ms: int
+    reading: Reading,
+    tenant: str,
+    draft: Draft,
+    event: Event,
+    wait_ms: int,
+    *,
+    codes: Mapping[str, tuple[int, str]] = _NO_CODES,
 ) -> bytes:
     """Audit record of one command.
+
+    Parameters
+    ----------
+    codes : mapping
+        Status and code for what was rejected with an error that is in here.
 
     Raises
     ------
     ApiError
-        409 resource_error where it was rejected, 409 with the DLQ's code where it was refused,
-        409 conflict where its source and id were another event's and so it was not applied,
+        409 resource_error where it was rejected (unless ``codes`` says otherwise), 409 with the
+        DLQ's code where it was refused, 409 conflict where its source and id were another event's
+        and so it was not applied,
         504 not_reflected; each says where the command lies.
     """
     place = position(f"{event.topic}:{event.partition}:{event.offset}", reading.settings)
@@ -73,7 +86,8 @@ async def audit_record(
         extra = where | {"audit": record}
         what = f"{result.action} of {result.target.kind} {result.target.id}: {result.error}"
         detail = str((result.details or {}).get("detail") or what)
-        raise problems.Extended(409, "resource_error", detail, extra)
+        status, code = codes.get(result.error or "", (409, "resource_error"))
+        raise problems.Extended(status, code, detail, extra)
     return bytes(record)
 
 

@@ -1,6 +1,7 @@
 """POST of events and commands: checked by admit's decoder, acknowledged by Kafka, then answered."""
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -39,9 +40,20 @@ class Writing(msgspec.Struct, frozen=True):
         Refused
             One of the events; nothing was produced.
         """
+        return await self.send(request.headers, await request.body(), tenant, topic, bare_type)
+
+    async def send(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        tenant: str,
+        topic: str,
+        bare_type: str | None,
+    ) -> "Written":
+        """Produce what these headers (in lower case) and this body hold; as `write`."""
         check_tenant(tenant)
         taker = Taker(topic, tenant, bare_type, self.check, lambda: random_id(os.urandom(16)))
-        intake = taker.take_in(request.headers, await request.body())
+        intake = taker.take_in(headers, body)
         found = intake.drafts
         if not found:
             raise ApiError(400, "bad_request", "the batch holds no event")

@@ -226,6 +226,22 @@ def test_enormous_calls_survive_the_log() -> None:
         ),
         ("budget.delete", {"budget_id": "b"}, log.BudgetDelete("b")),
         ("tenant.set", {"timezone": "Europe/Berlin"}, log.TenantSet("Europe/Berlin")),
+        (
+            "state.set",
+            {"agent": "a", "key": "k", "value": {"n": [1, None]}},
+            log.StateSet("a", "k", b'{"n":[1,null]}', None, None),
+        ),
+        (
+            "state.set",
+            {"agent": "a", "key": "k", "value": None, "if_version": 0, "ttl_seconds": 60},
+            log.StateSet("a", "k", b"null", 0, 60),
+        ),
+        ("state.delete", {"agent": "a", "key": "k"}, log.StateDelete("a", "k", None)),
+        (
+            "state.delete",
+            {"agent": "a", "key": "k", "if_version": 2},
+            log.StateDelete("a", "k", 2),
+        ),
     ],
 )
 def test_commands(kind: str, data: dict[str, Any], body: log.Body) -> None:
@@ -233,6 +249,22 @@ def test_commands(kind: str, data: dict[str, Any], body: log.Body) -> None:
         json.dumps(data).encode(), headers=marks(ce_type=kind.encode()), topic=TENANT_COMMANDS
     )
     assert admit(record, Book()).body == body
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"1.10e+05", b"123456789012345678901234567890", b"-0", b"1e999", b'"\\u00e9\\/ \xc3\xa9"'],
+)
+def test_a_value_is_kept_as_it_is_written(value: bytes) -> None:
+    data = b'{"agent": "a", "key": "k", "value": [ %s ]}' % value
+    record = incoming(data, headers=marks(ce_type=b"state.set"), topic=TENANT_COMMANDS)
+    assert admit(record, Book()).body == log.StateSet("a", "k", b"[%s]" % value, None, None)
+
+
+def test_a_value_that_is_too_large_is_its_tenants() -> None:
+    data = json.dumps({"agent": "a", "key": "k", "value": "x" * 65_535}).encode()
+    error = refused(incoming(data, headers=marks(ce_type=b"state.set"), topic=TENANT_COMMANDS))
+    assert (error.code, error.tenant) == ("too_large", "t1")
 
 
 @pytest.mark.parametrize("topic", [JOB_EVENTS, CONTEXT_REQUESTS])

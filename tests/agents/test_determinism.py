@@ -133,6 +133,8 @@ def test_the_log_has_all_that_can_happen(
             b"budget.set": 50,
             b"budget.deleted": 10,
             b"tenant.set": 10,
+            b"state.set": 50,
+            b"state.deleted": 5,
         }
     )
     decoded = [log.decode(raw.value) for raw in records]

@@ -18,6 +18,8 @@ from streams.core.log import (
     Content,
     Message,
     Refusal,
+    StateDelete,
+    StateSet,
     TenantSet,
     Tick,
 )
@@ -48,6 +50,15 @@ bodies = st.one_of(
     st.builds(Refusal, text),
     st.builds(Config, st.just(24), st.integers(1, 10_000), st.integers(0, 10**18), st.just("")),
     st.just(Tick()),
+    st.builds(
+        StateSet,
+        text,
+        text,
+        st.binary(max_size=9),
+        st.none() | st.integers(0, 2**53),
+        st.none() | st.integers(1, 31_557_600_000),
+    ),
+    st.builds(StateDelete, text, text, st.none() | st.integers(1, 2**53)),
 )
 times = st.one_of(st.integers(0, NOW + DAY), st.integers(NOW - DAY, NOW + DAY))
 

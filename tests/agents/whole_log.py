@@ -129,6 +129,7 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         *[_budget] * 3,
         _command,
         _talk,
+        *[_state] * 3,
         *[_refused] * 3,
         *[Inputs.again] * 4,
         Inputs.repeat,
@@ -216,6 +217,21 @@ def _command(inputs: Inputs) -> None:
     else:
         data = {"timezone": random.choice(ZONES)}
         inputs.event(TENANT_COMMANDS, random.choice(TENANTS), "tenant.set", data)
+
+
+def _state(inputs: Inputs) -> None:
+    """The same few keys again and again, some of them for a while only."""
+    random = inputs.random
+    key = {"agent": random.choice(("a1", "a1/é")), "key": random.choice(("phase", "lease"))}
+    version = random.choice((None, None, 0, 1, 2))
+    if random.random() < 0.3:
+        data = key | {"if_version": version or None}
+        inputs.event(TENANT_COMMANDS, random.choice(TENANTS[:3]), "state.delete", data)
+    else:
+        value = random.choice((None, 0.1, "x" * 2_000, {"n": [1, {}]}))
+        ttl = random.choice((None, 1, 3_600, 86_400))
+        data = key | {"value": value, "if_version": version, "ttl_seconds": ttl}
+        inputs.event(TENANT_COMMANDS, random.choice(TENANTS[:3]), "state.set", data)
 
 
 def _refused(inputs: Inputs) -> None:

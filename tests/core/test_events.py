@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from streams.adapters.schemas import schemas
 from streams.core import events
 from streams.core.errors import Refused
+from streams.core.inputs import INPUT_TYPES
+from streams.core.state_events import StateSet
 
 TOKENS = "gen_ai.usage.input_tokens"
 USAGE = {"gen_ai.request.model": "gpt-4o", TOKENS: 10}
@@ -18,6 +20,8 @@ BASES: dict[str, dict[str, Any]] = {
     "budget.set": {"budget_id": "b", "limit_usd": "1", "period": "day"},
     "budget.delete": {"budget_id": "b"},
     "tenant.set": {"timezone": "UTC"},
+    "state.set": {"agent": "a", "key": "k", "value": 1},
+    "state.delete": {"agent": "a", "key": "k"},
 }
 VALIDATORS = {
     name.removesuffix(".v1"): Draft202012Validator(schema) for name, schema in schemas().items()
@@ -45,6 +49,10 @@ def used(in_schema: bool = True, **tokens: Any) -> Case:
 
 def budget(**changes: Any) -> Case:
     return Case("budget.set", changes)
+
+
+def state(**changes: Any) -> Case:
+    return Case("state.set", changes)
 
 
 def beyond_schema(case: Case) -> Case:
@@ -84,6 +92,14 @@ ACCEPTED = [
     budget(thresholds=[1000] * 10),
     budget(scope={"provider": "", "model": "m", "agent": "a", "job": "ns/n", "cluster": "c"}),
     budget(budget_id="Team é / 7"),
+    *(state(value=v) for v in (None, False, "", [], {}, 1e300, {"a": [{"b": "\u0000"}]})),
+    state(value="x" * 65_534),
+    state(agent="team/é", key="a/b?c#d %2F"),
+    state(agent="...", key=".a"),
+    state(agent="x" * 256, key="é" * 256),
+    *(state(if_version=n) for n in (None, 0, 1, 2**53)),
+    *(state(ttl_seconds=n) for n in (None, 1, 31_557_600_000)),
+    *(Case("state.delete", {"if_version": n}) for n in (None, 1)),
 ]
 
 REFUSED = [
@@ -148,6 +164,13 @@ REFUSED = [
     *(Case("budget.delete", {"budget_id": b}) for b in (..., "", None, 5, "a\u0000")),
     *(Case("tenant.set", {"timezone": z}) for z in (..., None, 5)),
     *(Case("tenant.set", {"timezone": z}, False) for z in ("", "Mars/Olympus")),
+    *(state(**{name: ...}) for name in ("agent", "key", "value")),
+    *(state(**{name: n}) for name in ("agent", "key") for n in (None, "", 5, ".", "..", "a\nb")),
+    *(state(key=k) for k in ("x" * 257, "\u0000")),
+    *(state(if_version=n) for n in (-1, 0.5, "1", True, 2**53 + 1)),
+    *(state(ttl_seconds=n) for n in (0, -1, 1.5, "60", True, 31_557_600_001)),
+    *(Case("state.delete", {name: v}) for name in ("agent", "key") for v in (..., "", 5, ".")),
+    *(Case("state.delete", {"if_version": n}) for n in (0, -1, "1")),
     *(Case(kind, {"tenant": 5}) for kind in BASES),
 ]  # fmt: skip
 
@@ -163,15 +186,15 @@ def name_of(case: Case) -> str:
 @pytest.mark.parametrize("case", ACCEPTED, ids=name_of)
 def test_accepted_by_decoder_and_schema(case: Case) -> None:
     data = data_of(case)
-    decoded = events.decode(events.INPUT_TYPES[case.kind], json.dumps(data).encode())
-    assert isinstance(decoded, events.INPUT_TYPES[case.kind])
+    decoded = events.decode(INPUT_TYPES[case.kind], json.dumps(data).encode())
+    assert isinstance(decoded, INPUT_TYPES[case.kind])
     VALIDATORS[case.kind].validate(data)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=name_of)
 def test_refused_by_decoder_and_schema(case: Case) -> None:
     data = data_of(case)
-    refused = events.decode(events.INPUT_TYPES[case.kind], json.dumps(data).encode())
+    refused = events.decode(INPUT_TYPES[case.kind], json.dumps(data).encode())
     assert isinstance(refused, Refused)
     assert refused.code == "schema"
     assert VALIDATORS[case.kind].is_valid(data) is not case.in_schema
@@ -214,8 +237,36 @@ def test_depth_of_cluster_state(depth: int) -> None:
     assert isinstance(decoded, Refused) is (depth > 16)
 
 
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (b" " * 70_000 + b'"%s"' % (b"x" * 65_534), None),
+        (b'"%s"' % (b"x" * 65_535), "too_large"),
+        (b"[%s0]" % (b"0 , " * 32_766), None),
+        (b"[%s0]" % (b"0 , " * 32_767), "too_large"),
+        (b'"%s"' % ("é".encode() * 32_767), None),
+        (b'"%s"' % ("é".encode() * 32_768), "too_large"),
+        (b"[" * 256 + b"]" * 256, None),
+        (b"[" * 257 + b"]" * 257, "schema"),
+        (b'{"a":' * 257 + b"1" + b"}" * 257, "schema"),
+        (b'["%s", []]' % (b"[{" * 300), None),
+        (b'["\\"%s", []]' % (b"[{" * 300), None),
+    ],
+)
+def test_sizes_of_state(value: bytes, code: str | None) -> None:
+    found = events.decode(StateSet, b'{"agent":"a","key":"k","value":%s}' % value)
+    assert (found.code if isinstance(found, Refused) else None) == code
+
+
+@pytest.mark.parametrize("value", [b"", b"01", b"1.", b"nul", b"[1,]", b"{a:1}", b"'a'", b"NaN"])
+def test_a_value_that_is_not_json(value: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        events.decode(StateSet, b'{"agent":"a","key":"k","value":%s}' % value)
+    assert caught.value.code == "not_json"
+
+
 def test_every_limit_is_documented_in_the_schema() -> None:
     """A field that the code reads is in the schema, and the other way round."""
-    for kind, data in events.INPUT_TYPES.items():
+    for kind, data in INPUT_TYPES.items():
         fields = {field.encode_name for field in msgspec.structs.fields(data)}
         assert fields == set(schemas()[f"{kind}.v1"]["properties"])

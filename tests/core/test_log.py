@@ -13,6 +13,8 @@ from streams.core.log import (
     Origin,
     Record,
     Refusal,
+    StateDelete,
+    StateSet,
     TenantSet,
     Tick,
 )
@@ -26,6 +28,9 @@ BODIES = (
     Refusal("schema"),
     Tick(),
     Config(24, 24, 100, "2026.1"),
+    StateSet("a", "k", b'{"n":1.50}', 0, 60),
+    StateSet("a", "k", b"null", 1 << 70, None),
+    StateDelete("a", "k", None),
 )
 
 

@@ -13,6 +13,7 @@ from streams.adapters import examples, publish
 from streams.adapters.schemas import schemas
 from streams.agents.admit import ACCEPTED
 from streams.core import events
+from streams.core.inputs import INPUT_TYPES
 
 FILES = publish.files()
 FOLDER = Path(__file__).parents[2] / "schemas"
@@ -46,16 +47,16 @@ def test_example_is_valid(name: str, example: dict[str, Any]) -> None:
     Draft202012Validator(schemas()[name], format_checker=FormatChecker()).validate(example)
 
 
-@pytest.mark.parametrize("kind", events.INPUT_TYPES)
+@pytest.mark.parametrize("kind", INPUT_TYPES)
 def test_example_of_an_input_is_decoded(kind: str) -> None:
     for example in examples.INPUTS[kind]:
-        data = events.decode(events.INPUT_TYPES[kind], json.dumps(example).encode())
-        assert isinstance(data, events.INPUT_TYPES[kind])
+        data = events.decode(INPUT_TYPES[kind], json.dumps(example).encode())
+        assert isinstance(data, INPUT_TYPES[kind])
 
 
 def test_every_admitted_type_has_a_schema() -> None:
     admitted = {kind: data for types in ACCEPTED.values() for kind, data in types.items()}
-    assert admitted == events.INPUT_TYPES
+    assert admitted == INPUT_TYPES
     assert {f"{kind}.v1" for kind in admitted} == set(schemas()) - set(OUTPUTS)
 
 

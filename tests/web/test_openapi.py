@@ -94,10 +94,11 @@ def test_examples_are_valid(document: dict[str, Any]) -> None:
                 for example in examples:
                     _validate(document, media["schema"], example)
                     checked += 1
-    assert checked == 4 * 3 + 8
+    assert checked == 4 * 3 + 1 + 12
 
 
 COMMANDS = "/v1/tenants/t1/commands"
+STATE = "/v1/tenants/t1/agents/a1/state"
 BUDGET = {"budget_id": "daily", "limit_usd": 1.0, "period": "day", "thresholds": [50]}
 STEPS: list[tuple[str, str, dict[str, Any], int]] = [
     ("post", f"{COMMANDS}?wait=true", {"json": {"type": "budget.set", "data": BUDGET}}, 200),
@@ -111,6 +112,17 @@ STEPS: list[tuple[str, str, dict[str, Any], int]] = [
     ("get", "/v1/tenants/nobody/budgets", {}, 200),
     ("get", "/v1/tenants/nobody/alerts", {}, 200),
     ("get", "/v1/tenants/nobody/audit", {}, 200),
+    ("put", f"{STATE}/checkpoint", {"json": {"value": {"loss": 0.5}, "ttl_seconds": 9}}, 200),
+    ("put", f"{STATE}/checkpoint", {"json": {"value": 1, "if_version": 0}}, 409),
+    ("put", f"{STATE}/checkpoint", {"json": {"value": "x" * 65_536}}, 413),
+    ("put", f"{STATE}/checkpoint", {"json": {}}, 422),
+    ("get", f"{STATE}/checkpoint", {}, 200),
+    ("get", STATE, {}, 200),
+    ("delete", f"{STATE}/checkpoint?if_version=2", {}, 409),
+    ("delete", f"{STATE}/checkpoint", {}, 200),
+    ("delete", f"{STATE}/checkpoint", {}, 404),
+    ("get", f"{STATE}/checkpoint", {}, 404),
+    ("get", STATE, {}, 200),
     ("post", "/v1/tenants/t1/jobs", {"json": {}}, 422),
     ("post", "/v1/tenants/t1/context", {"json": {"query": "?"}}, 422),
     ("post", COMMANDS, {"json": {"type": "budget.set", "data": {}}}, 422),
@@ -130,6 +142,7 @@ async def test_answers_are_as_documented(
         answer = await whole.request(method, url, **sent)
         assert answer.status_code == status, (url, answer.text)
         path = url.partition("?")[0].replace("/t1/", "/{tenant}/").replace("/nobody/", "/{tenant}/")
+        path = path.replace("/a1/", "/{agent}/").replace("/checkpoint", "/{key}")
         content = document["paths"][path][method]["responses"][str(status)]["content"]
         media = content[answer.headers["content-type"]]
         _validate(document, media["schema"], answer.json())

@@ -17,7 +17,7 @@ USAGE = "/v1/tenants/t1/usage"
         ("GET", "/nope", 404, "not_found"),
         ("GET", "/schema/nope", 404, "not_found"),
         ("GET", "/v1/tenants/t1/", 404, "not_found"),
-        ("GET", "/v1/tenants/a%2Fb/usage", 404, "not_found"),
+        ("GET", "/v1/tenants/a%2Fb/usage", 422, "bad_tenant"),
         ("DELETE", "/healthz", 405, "bad_request"),
         ("PUT", USAGE, 405, "bad_request"),
         ("GET", f"{USAGE}?wait_ms=soon", 400, "bad_request"),

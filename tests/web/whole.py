@@ -50,6 +50,8 @@ class WholeProducer(FakeProducer):
         super().__init__()
         self.cluster = cluster
         self.settings = settings
+        self.skipped: set[str] = set()
+        """Ids of events that the store would know as duplicates."""
         self.views: dict[int, MemoryView] = {}
         for number, partition in cluster.here.items():
             self.views[number] = MemoryView(stored=True)
@@ -75,5 +77,6 @@ class WholeProducer(FakeProducer):
         partition: FakePartition = self.cluster.here[home]
         partition.offset += 1
         entry = Entry(admitted, home, partition.offset, NOW, NOW)
-        fold(self.views[home], entry)
+        if admitted.id not in self.skipped:
+            fold(self.views[home], entry)
         self.cluster.log_ends[home] = partition.offset + 1

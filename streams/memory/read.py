@@ -1,0 +1,77 @@
+"""What the API shows of agents' state (bodies as CONTRACT.md section 5)."""
+
+from typing import Any
+
+import msgspec
+
+from streams.core.errors import ApiError
+from streams.core.fold import Reader
+from streams.core.time import format_time
+from streams.memory.rows import StateRow, state_key, state_keys
+from streams.memory.state import as_of
+
+Page = tuple[list[dict[str, Any]], bytes | None]
+
+SCANNED = 5_000
+"""Rows that one page looks at: what is left of deleted keys may be many."""
+
+
+def state(reader: Reader, tenant: str, agent: str, key: str, *, log_time: int) -> dict[str, Any]:
+    """Value and version of one key of an agent.
+
+    Raises
+    ------
+    ApiError
+        404 where there is none.
+    """
+    row = as_of(reader.get(StateRow, state_key(tenant, agent, key)), log_time)
+    if row is None or row.deleted:
+        raise ApiError(404, "not_found", f"agent {agent} has no state under {key}")
+    return {
+        "value": msgspec.Raw(row.value),
+        "version": row.number,
+        "updated_at": format_time(row.updated_at),
+    }
+
+
+def states(
+    reader: Reader, tenant: str, agent: str, *, limit: int, after: bytes | None, log_time: int
+) -> Page:
+    """List an agent's keys in order, without the values.
+
+    Parameters
+    ----------
+    limit : int
+        At most so many; there may be fewer before the end.
+    after : bytes, optional
+        Where an earlier page ended: its second value.
+
+    Raises
+    ------
+    ApiError
+        400 where ``after`` is not one that this list gave.
+    """
+    prefix = state_keys(tenant, agent)
+    if after is not None and not after.startswith(prefix):
+        raise ApiError(400, "bad_request", "the cursor is not one of this list")
+    items: list[dict[str, Any]] = []
+    last = None
+    for seen, (place, stored) in enumerate(reader.scan(StateRow, prefix, start=after)):
+        if len(items) == limit or seen > SCANNED:
+            return items, last
+        if place != after:
+            last = place
+            row = as_of(stored, log_time)
+            if row is not None and not row.deleted:
+                items.append(_item(place.removeprefix(prefix).decode(), row))
+    return items, None
+
+
+def _item(key: str, row: StateRow) -> dict[str, Any]:
+    return {
+        "key": key,
+        "version": row.number,
+        "updated_at": format_time(row.updated_at),
+        "expires_at": None if row.due is None else format_time(row.due),
+        "bytes": len(row.value),
+    }
