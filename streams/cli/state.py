@@ -79,7 +79,8 @@ def get(tenant: str, agent: str, key: str, api: str | None, as_json: bool) -> No
     print_body(body if as_json else bytes(msgspec.json.decode(body, type=Stored).value))
 
 
-@state.command(name="set")
+# So that -1 is a value; an option that there is not ends as a value that is no JSON.
+@state.command(name="set", context_settings={"ignore_unknown_options": True})
 @tenant_argument
 @agent_argument
 @key_argument

@@ -12,6 +12,7 @@ from msgspec import structs
 from streams.core.fold import Entry, Output, View
 from streams.core.journal import Target, audit
 from streams.core.log import StateDelete, StateSet
+from streams.core.sweep import SweepRow
 from streams.core.time import DAY, SECOND, format_time
 from streams.memory.bytes import add_bytes
 from streams.memory.rows import (
@@ -29,6 +30,8 @@ AT_ONCE = 100
 """Rows that one tick may expire."""
 WITH_ONE = 2
 """Rows that expire with a record that adds one with a due time: more go than come."""
+_SWEPT = SweepRow.kind + DueRow.kind
+"""Holds the due time that was swept last."""
 
 
 def fold_state_set(view: View, entry: Entry, body: StateSet) -> list[Output]:
@@ -89,17 +92,27 @@ def as_of(row: StateRow | None, log_time: int) -> StateRow | None:
 
 
 def expire(view: View, log_time: int, at_most: int = AT_ONCE) -> None:
-    """Take away what is due, the earliest first, at most so many rows."""
+    """Take away what is due, the earliest first, at most so many rows.
+
+    A due time lies after the log time at which it is written. So nothing new ever comes before what
+    was found last, and looking begins there: not at all that was removed before it.
+    """
     due: list[bytes] = []
+    swept = view.get(SweepRow, _SWEPT)
+    start = None if swept is None else due_key(swept.due, b"")
     end = due_key(log_time + 1, b"")
-    for key, _ in view.scan(DueRow, DueRow.kind):
+    for key, _ in view.scan(DueRow, DueRow.kind, start=start):
         if key >= end or len(due) == at_most:
             break
         due.append(key)
+    last = None
     for place in map(row_of_due, due):
         row = view.get(StateRow, place)
         if row is not None and row.due is not None:
-            _replace(view, place, row, None if row.deleted else _remains(row, row.due))
+            last = row.due
+            _replace(view, place, row, as_of(row, log_time))
+    if last is not None:
+        view.put(_SWEPT, SweepRow(last))
 
 
 def _conflict(version: int, wanted: int) -> dict[str, Any]:

@@ -39,6 +39,16 @@ def test_a_value_is_set_as_it_is_written(api: Any, streams: Callable[..., Any]) 
     assert body == {"value": None, "if_version": 0, "ttl_seconds": 60}
 
 
+def test_a_number_below_zero_is_a_value(api: Any, streams: Callable[..., Any]) -> None:
+    api.answers = [(200, STORED)]
+    assert streams("state", "set", "t1", "a/1", "k", "-1", "--ttl", "5").code == 0
+    assert msgspec.json.decode(api.asked[0].body) == {
+        "value": -1,
+        "if_version": None,
+        "ttl_seconds": 5,
+    }
+
+
 def test_a_key_is_deleted(api: Any, streams: Callable[..., Any]) -> None:
     api.answers = [(200, STORED)]
     ran = streams("state", "delete", "t1", "a/1", "k", "--if-version", "3")
@@ -76,6 +86,8 @@ def test_a_conflict_is_one_line_and_exit_code_1(api: Any, streams: Callable[...,
         ("set", "t1", "a", "k", "[" * 100_000),
         ("set", "t1", "a", "k", "1", "--if-version", "-1"),
         ("set", "t1", "a", "k", "1", "--ttl", "0"),
+        ("set", "t1", "a", "k", "1", "--tll", "5"),
+        ("set", "t1", "a", "k", "--tll"),
         ("set", "t1", "a", "k"),
         ("get", "t1", "a"),
         ("get", "..", "a", "k"),
