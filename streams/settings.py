@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     grace_hours: int = 24
     log_retention_hours: int = 168
     default_budget_usd: str = "100"
+    job_history_hours: int = 48
+    job_stale_seconds: int = 3600
     namespace_tenants: dict[str, str] = {}
     failpoint: str = ""
     """Tests only: ``NAME@FLAGFILE`` kills this process once at that point."""
@@ -50,7 +52,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return f"{self.group}-admit"
 
 
-_FROM_ONE = ("partitions", "replication", "dedupe_hours", "log_retention_hours")
+_FROM_ONE = (
+    "partitions",
+    "replication",
+    "dedupe_hours",
+    "log_retention_hours",
+    "job_history_hours",
+    "job_stale_seconds",
+)
 # Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
 _LATER = frozenset(
     (
@@ -67,8 +76,6 @@ _LATER = frozenset(
         "TOKENS_FILE",
         "EMBEDDER",
         "MEMORY_LIMIT",
-        "JOB_HISTORY_HOURS",
-        "JOB_STALE_SECONDS",
     )
 )
 

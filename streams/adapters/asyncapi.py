@@ -8,7 +8,7 @@ from streams.settings import Settings
 from streams.topology import Topic
 
 TYPES: dict[str, tuple[str, ...]] = {
-    topology.JOB_EVENTS: (),
+    topology.JOB_EVENTS: ("job.run",),
     topology.AGENT_MESSAGES: ("agent.message",),
     topology.CONTEXT_REQUESTS: (),
     topology.TENANT_COMMANDS: (
@@ -50,7 +50,7 @@ _DLQ_HEADERS = (
 def document() -> dict[str, Any]:
     """Build the document; topic names are without STREAMS_TOPIC_PREFIX."""
     public = {topic.name: topic for topic in topology.topics(Settings()) if not topic.internal}
-    messages: dict[str, Any] = {"deadLetter": _dead_letter()}
+    messages: dict[str, Any] = {"deadLetter": _dead_letter(), "openLineage": _open_lineage()}
     for topic, types in TYPES.items():
         for kind in types:
             messages[_message_name(topic, kind)] = _message(topic, kind)
@@ -86,6 +86,8 @@ def _channel(topic: Topic) -> dict[str, Any]:
         if topic.name.endswith(".dlq")
         else tuple(_message_name(topic.name, kind) for kind in TYPES[topic.name])
     )
+    if topic.name == topology.JOB_EVENTS:
+        names = (*names, "openLineage")
     configs: dict[str, Any] = {
         name: int(value) if name in _NUMBERS else value for name, value in topic.configs.items()
     }
@@ -119,7 +121,26 @@ def _message(topic: str, kind: str) -> dict[str, Any]:
         "examples": [
             {"name": f"example{n}", "payload": p} for n, p in enumerate(schema["examples"])
         ],
-        "bindings": {"kafka": _tenant_key()},
+        "bindings": {"kafka": _any_key() if topic == topology.JOB_EVENTS else _tenant_key()},
+    }
+
+
+def _open_lineage() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "name": "openLineage",
+        "title": "An OpenLineage event",
+        "summary": "RunEvent, JobEvent or DatasetEvent of any 1-x and 2-x schema as it is.",
+        "description": "Without CloudEvents marks; its id is the SHA-256 of its canonical JSON, "
+        "its source the producer. Tenant: the header ce_tenant, else STREAMS_NAMESPACE_TENANTS, "
+        "else job.namespace with each foreign character as _.",
+        "contentType": "application/json",
+        "payload": {
+            "type": "object",
+            "required": ["eventTime", "schemaURL", "producer"],
+            "properties": {"eventTime": text, "schemaURL": text, "producer": text},
+        },
+        "bindings": {"kafka": _any_key()},
     }
 
 
@@ -156,6 +177,13 @@ def _headers(extra: tuple[str, ...] | None) -> dict[str, Any]:
 def _tenant_key() -> dict[str, Any]:
     return {
         "key": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        "bindingVersion": "0.5.0",
+    }
+
+
+def _any_key() -> dict[str, Any]:
+    return {
+        "key": {"description": "Any, never a tenant; a run's id keeps its events in order."},
         "bindingVersion": "0.5.0",
     }
 

@@ -66,6 +66,30 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
         {"agent": "trainer-1", "key": "checkpoint"},
         {"agent": "trainer-1", "key": "lease/eu-1", "if_version": 1},
     ],
+    "job.run": [
+        {"job": {"namespace": "argo", "name": "load"}, "run_id": "load-17", "state": "START"},
+        {
+            "job": {"namespace": "argo", "name": "train"},
+            "run_id": "train-4",
+            "state": "COMPLETE",
+            "kind": "training",
+            "cluster": "eu-1",
+            "node": "gpu-3",
+            "inputs": [{"namespace": "s3://lake", "name": "silver/orders"}],
+            "outputs": [{"namespace": "s3://models", "name": "churn/4"}],
+            "parent_run_id": "nightly-2026-11-22",
+            "message": "12 epochs",
+            "context_tags": ["nightly"],
+            "usage": {
+                "gen_ai.provider.name": "openai",
+                "gen_ai.request.model": "gpt-4o",
+                "gen_ai.usage.input_tokens": 1200,
+                "gen_ai.usage.output_tokens": 80,
+            },
+            "cost_usd": "4.2",
+            "cost_attribution": "project-a",
+        },
+    ],
 }
 
 _CAUSE = {"source": "/agents/quality-1", "id": "e-17"}

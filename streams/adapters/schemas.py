@@ -64,8 +64,9 @@ def _input(kind: str, data: type[msgspec.Struct]) -> Schema:
         keys = ["provider", "model", "agent", "cost_attribution", "job", "cluster"]
         properties["scope"]["propertyNames"] = {"enum": keys}
         properties["thresholds"]["default"] = [50, 80, 100]
-    if kind == "agent.message":
+    if kind in ("agent.message", "job.run"):
         properties["cost_usd"]["anyOf"].append({"type": "null"})
+    if kind == "agent.message":
         # The object's member `cluster` and the plain name are the same label.
         state, label, nothing = properties["cluster_state"]["anyOf"]
         state["properties"] = {"cluster": {"anyOf": [label, nothing]}}

@@ -4,15 +4,16 @@ No clock and no I/O: the shell passes the receipt time and the price book in. Th
 record is checked is listed at the top of streams/core/envelope.py.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
-from streams.core import envelope, events, log
+from streams.agents.admit_jobs import admit_openlineage, job_run
+from streams.agents.calls import priced_call
+from streams.core import envelope, events, log, openlineage
 from streams.core.errors import Refused
-from streams.core.log import Body, Call, Origin, Record
+from streams.core.job_events import JobRun
+from streams.core.log import Body, Origin, Record
 from streams.core.state_events import STATE_TYPES, StateDelete, StateSet
 from streams.core.state_value import compact
 from streams.core.tenant import agreed_tenant
@@ -20,7 +21,7 @@ from streams.ports import PriceBook
 from streams.topology import AGENT_MESSAGES, CONTEXT_REQUESTS, JOB_EVENTS, TENANT_COMMANDS
 
 ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
-    JOB_EVENTS: {},
+    JOB_EVENTS: {"job.run": JobRun},
     AGENT_MESSAGES: {"agent.message": events.AgentMessage},
     CONTEXT_REQUESTS: {},
     TENANT_COMMANDS: {
@@ -34,7 +35,6 @@ ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
 
 ERROR_HEADER = "__streams.errors."
 MAX_MESSAGE = 500
-_FOREIGN = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -87,7 +87,17 @@ def _admit(incoming: Incoming, book: PriceBook, namespace_tenants: Mapping[str, 
     headers = envelope.read_headers(incoming.headers)
     event = envelope.open_envelope(headers, value)
     if event is None:
-        raise _unmarked(incoming, headers, value, namespace_tenants)
+        found = openlineage.find(value) if incoming.topic == JOB_EVENTS else None
+        if found is None:
+            raise Refused("not_cloudevent", "no ce_specversion and no structured CloudEvent")
+        return admit_openlineage(
+            found,
+            headers,
+            incoming.origin,
+            timestamp=incoming.timestamp,
+            received=incoming.received,
+            namespace_tenants=namespace_tenants,
+        )
     kind = ACCEPTED[incoming.topic].get(event.type)
     if kind is None:
         in_data = _tenant_in(envelope.check_json(event.data))
@@ -119,51 +129,6 @@ def _admit(incoming: Incoming, book: PriceBook, namespace_tenants: Mapping[str, 
     )
 
 
-def _unmarked(
-    incoming: Incoming,
-    headers: Mapping[str, bytes],
-    value: bytes,
-    namespace_tenants: Mapping[str, str],
-) -> Refused:
-    """The refusal of a record without CloudEvents marks."""
-    if incoming.topic == JOB_EVENTS:
-        run = _openlineage(value)
-        if run is not None:
-            tenant = _openlineage_tenant(headers, run, namespace_tenants)
-            text = run["eventTime"] if isinstance(run["eventTime"], str) else ""
-            try:
-                envelope.event_time(text, incoming.timestamp, incoming.received)
-            except Refused as refused:
-                refused.tenant = tenant
-                return refused
-            return Refused("unknown_type", "OpenLineage events are not served yet", tenant)
-    return Refused("not_cloudevent", "no ce_specversion and no structured CloudEvent")
-
-
-def _openlineage(value: bytes) -> dict[str, Any] | None:
-    try:
-        envelope.check_utf8(value)
-        found = envelope.check_json(value)
-    except Refused:
-        return None
-    if isinstance(found, dict) and "eventTime" in found and "schemaURL" in found:
-        return found
-    return None
-
-
-def _openlineage_tenant(
-    headers: Mapping[str, bytes], run: Mapping[str, Any], namespace_tenants: Mapping[str, str]
-) -> str:
-    named = envelope.header_tenant(headers)
-    if not named:
-        # A DatasetEvent has no job: its dataset's namespace stands for it.
-        part = run.get("job") or run.get("dataset")
-        namespace = part.get("namespace") if isinstance(part, dict) else None
-        if isinstance(namespace, str) and namespace:
-            named = (namespace_tenants.get(namespace) or _FOREIGN.sub("_", namespace)[:128],)
-    return agreed_tenant(named, None, None)
-
-
 def _tenant_key(incoming: Incoming) -> bytes | None:
     """The key where it names the tenant: everywhere but on job.events."""
     return None if incoming.topic == JOB_EVENTS else incoming.key
@@ -191,9 +156,11 @@ def _body(data: events.Data, time: int, book: PriceBook) -> Body:
             session=data.session or "",
             cost_attribution=data.cost_attribution or "",
             cluster=data.cluster,
-            call=_call(data, time, book),
+            call=priced_call(data, time, book),
             content=_content(data) if data.content else None,
         )
+    if isinstance(data, JobRun):
+        return job_run(data, time, book)
     if isinstance(data, events.BudgetSet):
         return log.BudgetSet(
             budget_id=data.budget_id,
@@ -213,28 +180,6 @@ def _body(data: events.Data, time: int, book: PriceBook) -> Body:
         return log.StateDelete(data.agent, data.key, data.if_version)
     assert isinstance(data, events.TenantSet)
     return log.TenantSet(data.timezone)
-
-
-def _call(data: events.AgentMessage, time: int, book: PriceBook) -> Call | None:
-    usage, reported = data.usage, data.reported
-    if usage is None:
-        if reported is None:
-            return None
-        return Call("", "", 0, 0, 0, 0, reported, None, "reported")
-    provider, model = usage.provider or "", usage.model or ""
-    tokens = (
-        usage.input_tokens or 0,
-        usage.output_tokens or 0,
-        usage.cache_read_tokens or 0,
-        usage.cache_creation_tokens or 0,
-    )
-    if reported is not None:
-        return Call(provider, model, *tokens, reported, None, "reported")
-    unpriced = Call(provider, model, *tokens, None, None, "")
-    cost = book.cost(unpriced, time)
-    if cost is None:
-        return unpriced
-    return Call(provider, model, *tokens, None, cost, book.version)
 
 
 def _content(data: events.AgentMessage) -> log.Content:

@@ -9,6 +9,9 @@ from streams.core.log import (
     BudgetDelete,
     BudgetSet,
     Config,
+    DatasetDeclared,
+    JobDeclared,
+    JobRun,
     Message,
     Refusal,
     StateDelete,
@@ -17,22 +20,33 @@ from streams.core.log import (
     Tick,
 )
 from streams.core.rows import Row
+from streams.jobs import folds as jobs
+from streams.jobs import rows as jobs_rows
 from streams.memory import rows as memory
 from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
 from streams.usage.budget_commands import fold_budget_delete, fold_budget_set
-from streams.usage.metering import fold_message
+from streams.usage.metering import fold_message, meter_run
 from streams.usage.service import fold_config, fold_refusal
 from streams.usage.tenant_commands import fold_tenant_set
 
-ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS, *memory.ROWS)
+ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS, *memory.ROWS, *jobs_rows.ROWS)
 """All row kinds that folds write; the digest covers them."""
 
 
-def fold_tick(view: View, entry: Entry, body: Tick) -> list[Output]:
+def _tick(view: View, entry: Entry, body: Tick) -> list[Output]:
     """Log time has moved: what is due goes, a bounded part with each tick."""
     expire(view, entry.log_time)
+    jobs.work(view, entry.log_time)
     return []
+
+
+def _config(view: View, entry: Entry, body: Config) -> list[Output]:
+    return [*fold_config(view, entry, body), *jobs.fold_config(view, entry, body)]
+
+
+def _job_run(view: View, entry: Entry, body: JobRun) -> list[Output]:
+    return meter_run(view, entry, body, new=jobs.fold_run(view, entry, body))
 
 
 FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {
@@ -41,10 +55,13 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {
     BudgetDelete: fold_budget_delete,
     TenantSet: fold_tenant_set,
     Refusal: fold_refusal,
-    Tick: fold_tick,
-    Config: fold_config,
+    Tick: _tick,
+    Config: _config,
     StateSet: fold_state_set,
     StateDelete: fold_state_delete,
+    JobRun: _job_run,
+    JobDeclared: jobs.fold_job,
+    DatasetDeclared: jobs.fold_dataset,
 }
 
 

@@ -117,6 +117,17 @@ class Feed:
             await asyncio.wait(self._flying)
         self._check()
 
+    def result(self) -> dict[str, object]:
+        """What `send --json` prints."""
+        return {
+            "sent": self.sent,
+            "topics": dict(sorted(self.topics.items())),
+            "last": [
+                {"topic": topic, "partition": partition, "offset": offset}
+                for (topic, partition), offset in sorted(self.last.items())
+            ],
+        }
+
     def _begin(self, place: tuple[str, int]) -> _Batch:
         batch = self._open[place] = _Batch(self._producer.create_batch())
         return batch

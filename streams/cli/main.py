@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "usage": ("streams.cli.usage:usage", "Show what a tenant used, by period."),
     "budget": ("streams.cli.budget:budget", "Show, set and delete a tenant's budgets."),
     "state": ("streams.cli.state:state", "Get, set, delete and list an agent's own state."),
+    "jobs": ("streams.cli.jobs:jobs", "Show a tenant's runs of data jobs."),
     "topology": ("streams.cli.topology:topology", "Show who writes and who reads each topic."),
     "digest": ("streams.cli.digest:digest", "Show a digest of each partition's state."),
     "validate": ("streams.cli.validate:validate", "Check events of a file without sending them."),
@@ -71,6 +72,7 @@ def cli() -> None:
       streams up                      run it on this machine
       streams send events.jsonl       send it events
       streams usage t1 --group-by model
+      streams jobs t1
     """
 
 

@@ -20,6 +20,7 @@ from streams.cli.client import (
     kafka_option,
     settings_for,
 )
+from streams.cli.lineage import lineage_events
 from streams.cli.lines import AzureTrace, Event, JsonLines
 from streams.core.errors import ApiError, Failed, Misuse
 from streams.core.tenant import is_tenant
@@ -37,15 +38,19 @@ Advance = Callable[[int], None]
 
 @click.command()
 @click.argument(
-    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False
+    "files",
+    metavar="FILE...",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    nargs=-1,
 )
+@click.option("--openlineage", is_flag=True, help="The FILEs hold OpenLineage events.")
 @click.option(
     "--azure-trace",
     type=click.Path(exists=True, dir_okay=False),
     metavar="CSV",
     help="Send the Azure LLM inference trace as metered calls of one tenant and model.",
 )
-@click.option("--tenant", help="Tenant of the trace's calls.")
+@click.option("--tenant", help="Tenant of the trace's calls, or of OpenLineage events.")
 @click.option("--model", help="Model of the trace's calls.")
 @click.option("--provider", default="openai", show_default=True, help="Provider of that model.")
 @click.option("--wait", is_flag=True, help="Wait until the system has folded what was sent.")
@@ -53,7 +58,8 @@ Advance = Callable[[int], None]
 @api_option
 @json_option
 def send(
-    file: str | None,
+    files: tuple[str, ...],
+    openlineage: bool,
     azure_trace: str | None,
     tenant: str | None,
     model: str | None,
@@ -74,28 +80,57 @@ def send(
       streams send events.jsonl
       streams send - --wait < events.jsonl
       streams send --azure-trace trace.csv --tenant t1 --model gpt-4o
+      streams send --openlineage run-1.json run-2.json
     """
-    if (file is None) == (azure_trace is None):
-        raise Misuse("give either FILE (or - for stdin) or --azure-trace CSV")
+    settings = settings_for(api=api, kafka=kafka)
+    if tenant is not None and not is_tenant(tenant):
+        raise Misuse(f"{tenant!r} can't be a tenant: 1 to 128 of A-Z a-z 0-9 . _ -")
+    if openlineage:
+        if not files or "-" in files or azure_trace is not None or model is not None:
+            raise Misuse("--openlineage takes FILEs, and no other option but --tenant")
+        events = list(lineage_events(files, tenant, settings.namespace_tenants))
+        result, marks = asyncio.run(_send_events(settings, find_kafka(settings), events))
+        if wait:
+            with Client(settings) as waiting:
+                wait_folded(waiting, marks)
+        _print(result, as_json)
+        return
+    if len(files) + (azure_trace is not None) != 1:
+        raise Misuse("give either one FILE (or - for stdin) or --azure-trace CSV")
     reader: JsonLines | AzureTrace = JsonLines()
     if azure_trace is not None:
         if tenant is None or model is None:
             raise Misuse("--azure-trace needs --tenant and --model")
-        if not is_tenant(tenant):
-            raise Misuse(f"{tenant!r} can't be a tenant: 1 to 128 of A-Z a-z 0-9 . _ -")
         reader = AzureTrace(tenant, provider, model)
     elif tenant is not None or model is not None:
         raise Misuse("--tenant and --model go with --azure-trace; a line of FILE says its tenant")
-    settings = settings_for(api=api, kafka=kafka)
     bootstrap = find_kafka(settings)
     client = Client(settings) if wait else None
-    path = azure_trace or file or "-"
+    path = azure_trace or files[0]
     with _opened(path) as descriptor, _progress(path, descriptor) as advance:
         result, marks = asyncio.run(_send(settings, bootstrap, descriptor, reader, advance))
     if client is not None:
         with client:
             wait_folded(client, marks)
+    _print(result, as_json)
+
+
+def _print(result: dict[str, object], as_json: bool) -> None:
     click.echo(msgspec.json.encode(result).decode() if as_json else f"sent {result['sent']}")
+
+
+async def _send_events(
+    settings: Settings, bootstrap: str, events: list[Event]
+) -> tuple[dict[str, object], Marks]:
+    from streams.cli.feed import Feed  # noqa: PLC0415 - aiokafka only where it is used
+
+    async with Feed(settings, bootstrap) as feed:
+        try:
+            await feed.add(events)
+            await feed.flush(wait=True)
+        except Failed as error:
+            raise Failed(f"{error}; {feed.sent} events were sent") from None
+        return feed.result(), feed.marks
 
 
 async def _send(
@@ -120,15 +155,7 @@ async def _send(
             raise Misuse(f"{error}; {feed.sent} events before it were sent") from None
         except Failed as error:
             raise Failed(f"{error}; {feed.sent} events were sent") from None
-        result = {
-            "sent": feed.sent,
-            "topics": dict(sorted(feed.topics.items())),
-            "last": [
-                {"topic": topic, "partition": partition, "offset": offset}
-                for (topic, partition), offset in sorted(feed.last.items())
-            ],
-        }
-        return result, feed.marks
+        return feed.result(), feed.marks
 
 
 async def _chunks(

@@ -14,9 +14,10 @@ def new_table(title: str | None = None) -> Table:
 
 def show(table: Table, note: str | None = None) -> None:
     """Print a table, and a note under it."""
-    console = Console()
+    # Names are users': a bracket in them is no markup.
+    console = Console(markup=False)
     if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
+        console = Console(width=PIPE_WIDTH, markup=False)
     console.print(table)
     if note is not None:
         console.print(note, style="dim", highlight=False)

@@ -138,7 +138,7 @@ def open_envelope(headers: Mapping[str, bytes], value: bytes) -> Envelope | None
         raise Refused("unsupported_version", "ce_specversion is not 1.0")
     time = headers.get("ce_time")
     return Envelope(
-        id=_identifier("ce_id", _text("ce_id", headers.get("ce_id"))),
+        id=identifier("ce_id", _text("ce_id", headers.get("ce_id"))),
         source=_often("ce_source", headers.get("ce_source")),
         type=_often("ce_type", headers.get("ce_type")),
         time=None if time is None else _text("ce_time", time),
@@ -173,9 +173,9 @@ def _open_structured(headers: Mapping[str, bytes], value: bytes) -> Envelope:
     if event.time is not None and not isinstance(event.time, str):
         raise Refused("bad_time", "time is not text")
     return Envelope(
-        id=_identifier("id", event.id),
-        source=_identifier("source", event.source),
-        type=_identifier("type", event.type),
+        id=identifier("id", event.id),
+        source=identifier("source", event.source),
+        type=identifier("type", event.type),
         time=event.time,
         tenants=tenants,
         data=_structured_data(event),
@@ -254,7 +254,8 @@ def event_time(text: str | None, timestamp: int, received: int) -> int:
     return time
 
 
-def _identifier(name: str, value: object) -> str:
+def identifier(name: str, value: object) -> str:
+    """An id, source or type: text that is there, not too long, without control characters."""
     if value is None or value == "":
         raise Refused("schema", f"{name} is missing or empty")
     if not isinstance(value, str):
@@ -267,7 +268,7 @@ def _identifier(name: str, value: object) -> str:
 @lru_cache(maxsize=4096)
 def _often(name: str, raw: bytes | None) -> str:
     """Few sources and types make many events: each is checked once."""
-    return _identifier(name, _text(name, raw))
+    return identifier(name, _text(name, raw))
 
 
 def _text(name: str, raw: bytes | None) -> str:

@@ -1,10 +1,15 @@
-"""All types of inputs that are served, and their data."""
+"""All types of inputs that are served, and their data. OpenLineage has none: it comes as it is."""
 
 from collections.abc import Mapping
 
 from streams.core import events
 from streams.core.events import Data
+from streams.core.job_events import JobRun
 from streams.core.state_events import STATE_TYPES
 
-INPUT_TYPES: Mapping[str, type[Data]] = {**events.INPUT_TYPES, **STATE_TYPES}
+INPUT_TYPES: Mapping[str, type[Data]] = {
+    **events.INPUT_TYPES,
+    **STATE_TYPES,
+    "job.run": JobRun,
+}
 """ce_type of each input to its data."""

@@ -124,10 +124,58 @@ class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
     default_budget: int
     """Limit of the default budget, nano-USD."""
     tzdata: str
+    job_history_hours: int = 48
+    job_stale_seconds: int = 3600
 
 
 DEFAULT_CONFIG = Config(dedupe_hours=24, grace_hours=24, default_budget=100 * NANO, tzdata="")
 """In force until the first config record: a replay from zero has no process's settings."""
+
+
+class Dataset(msgspec.Struct, frozen=True, array_like=True):
+    """A dataset as an event names it; each facet as its canonical JSON."""
+
+    namespace: str
+    name: str
+    facets: dict[str, bytes] = {}
+
+
+class JobRun(msgspec.Struct, frozen=True, array_like=True, tag="job.run"):
+    """One event of a run, from job.run or an OpenLineage RunEvent; None: it does not say."""
+
+    run_id: str
+    namespace: str
+    name: str
+    state: str | None
+    kind: str | None = None
+    cluster: str | None = None
+    node: str | None = None
+    parent_run_id: str | None = None
+    message: str | None = None
+    context_tags: tuple[str, ...] | None = None
+    cost_attribution: str | None = None
+    call: Call | None = None
+    inputs: tuple[Dataset, ...] = ()
+    outputs: tuple[Dataset, ...] = ()
+    run_facets: dict[str, bytes] = {}
+    job_facets: dict[str, bytes] = {}
+
+
+class JobDeclared(msgspec.Struct, frozen=True, array_like=True, tag="openlineage.job"):
+    """An OpenLineage JobEvent: what a job is, without a run."""
+
+    namespace: str
+    name: str
+    facets: dict[str, bytes]
+    inputs: tuple[Dataset, ...]
+    outputs: tuple[Dataset, ...]
+
+
+class DatasetDeclared(msgspec.Struct, frozen=True, array_like=True, tag="openlineage.dataset"):
+    """An OpenLineage DatasetEvent: what a dataset is, without a run."""
+
+    dataset: Dataset
+
 
 Body = (
     Message
@@ -139,6 +187,9 @@ Body = (
     | Config
     | StateSet
     | StateDelete
+    | JobRun
+    | JobDeclared
+    | DatasetDeclared
 )
 
 

@@ -56,6 +56,8 @@ def config_of(settings: Settings) -> Config:
         settings.grace_hours,
         parse_usd(settings.default_budget_usd),
         version("tzdata"),
+        settings.job_history_hours,
+        settings.job_stale_seconds,
     )
 
 

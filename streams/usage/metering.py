@@ -1,23 +1,51 @@
-"""Fold of a message: its call counts in usage and in the budgets."""
+"""Folds of what is metered: the call of a message or of a run's event, and each run once."""
+
+import re
 
 from streams.core.fold import Entry, Output, View
-from streams.core.log import Message
+from streams.core.log import Call, JobRun, Message
 from streams.core.rows import tenant_key
 from streams.usage.budgets import spend
 from streams.usage.counters import Metered, count
 from streams.usage.rows import CONFIG_KEY, NO_CONFIG, NO_TENANT, ConfigRow, TenantRow
+from streams.usage.runs import count_run
+from streams.usage.scope import Scope
 from streams.usage.unpriced import report_unpriced
+
+MAX_JOB = 513
+"""Characters of namespace/name: all of a job.run's, and an OpenLineage name may be longer."""
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def fold_message(view: View, entry: Entry, body: Message) -> list[Output]:
     """Count the call that a message carries; one without a call counts nothing."""
-    call = body.call
     outputs: list[Output] = []
-    if call is None:
-        return outputs
+    call = body.call
+    if call is not None:
+        scope = (call.provider, call.model, body.agent, body.cost_attribution, "", body.cluster)
+        _meter(view, entry, call, scope, outputs)
+    return outputs
+
+
+def meter_run(view: View, entry: Entry, body: JobRun, *, new: bool) -> list[Output]:
+    """Count the call that a run's event carries, and the run itself with its first event."""
+    outputs: list[Output] = []
+    call = body.call
+    provider, model = ("", "") if call is None else (call.provider, call.model)
+    job = _CONTROL.sub("_", f"{body.namespace}/{body.name}"[:MAX_JOB])
+    scope = (provider, model, "", body.cost_attribution or "", job, body.cluster or "")
+    if call is not None:
+        _meter(view, entry, call, scope, outputs)
+    if new:
+        tenant, config = _settings(view, entry)
+        count_run(view, entry, tenant, config, scope, outputs, with_call=call is not None)
+    return outputs
+
+
+def _meter(view: View, entry: Entry, call: Call, scope: Scope, outputs: list[Output]) -> None:
     reported, computed = call.reported, call.computed
     metered = Metered(
-        (call.provider, call.model, body.agent, body.cost_attribution, "", body.cluster),
+        scope,
         call.input_tokens,
         call.output_tokens,
         call.cache_read_tokens,
@@ -26,10 +54,14 @@ def fold_message(view: View, entry: Entry, body: Message) -> list[Output]:
         computed or 0 if reported is None else 0,
         1 if reported is None and computed is None else 0,
     )
-    config = view.get(ConfigRow, CONFIG_KEY) or NO_CONFIG
-    tenant = view.get(TenantRow, tenant_key(TenantRow, entry.record.tenant)) or NO_TENANT
+    tenant, config = _settings(view, entry)
     count(view, entry, tenant, config, metered, outputs)
     if metered.unpriced:
         report_unpriced(view, entry, call.provider, call.model, outputs)
     spend(view, entry, tenant, config, metered, outputs)
-    return outputs
+
+
+def _settings(view: View, entry: Entry) -> tuple[TenantRow, ConfigRow]:
+    config = view.get(ConfigRow, CONFIG_KEY) or NO_CONFIG
+    tenant = view.get(TenantRow, tenant_key(TenantRow, entry.record.tenant)) or NO_TENANT
+    return tenant, config

@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from streams import topology
 from streams.ports import Cluster, Producer
 from streams.settings import Settings
-from streams.web import docs, problems, service, state, tenants, writes
+from streams.web import docs, jobs, problems, service, state, tenants, writes
 from streams.web.guards import loopback_only
 from streams.web.intake import Check
 from streams.web.reading import Reading
@@ -87,6 +87,7 @@ def create_app(
             tenants.budgets,
             tenants.alerts,
             tenants.audit,
+            jobs.runs,
             writes.messages,
             writes.jobs,
             writes.commands,

@@ -82,7 +82,7 @@ def config() -> OpenAPIConfig:
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         tags=[
             Tag(name="write", description="Send events and commands."),
-            Tag(name="read", description="What a tenant used, its budgets, alerts and audit."),
+            Tag(name="read", description="A tenant's usage, budgets, alerts, audit and runs."),
             Tag(name="service", description="Health, metrics and partitions."),
         ],
         operation_id_creator=lambda handler, _method, _path: handler.handler_name,

@@ -115,6 +115,27 @@ STATES: dict[str, Any] = {
     "next": None,
     "as_of": NOON,
 }
+RUNS: dict[str, Any] = {
+    "items": [
+        {
+            "run_id": "train-4",
+            "job": {"namespace": "argo", "name": "train"},
+            "state": "COMPLETE",
+            "kind": "training",
+            "cluster": "eu-1",
+            "node": "gpu-3",
+            "started_at": MIDNIGHT,
+            "ended_at": NOON,
+            "parent_run_id": "nightly-2026-11-22",
+            "inputs": [{"namespace": "s3://lake", "name": "silver/orders"}],
+            "outputs": [{"namespace": "s3://models", "name": "churn/4"}],
+            "message": "12 epochs",
+            "stale": False,
+        }
+    ],
+    "next": None,
+    "as_of": NOON,
+}
 
 OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "messages": ("202", ACCEPTED),
@@ -129,5 +150,6 @@ OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "set_state": ("200", STATE),
     "delete_state": ("200", STATE | {"value": None}),
     "states": ("200", STATES),
+    "runs": ("200", RUNS),
 }
 """Operation id: status and example."""

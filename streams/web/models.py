@@ -11,6 +11,8 @@ Time = Annotated[
 ]
 Usd = Annotated[str, Meta(description="US dollars as a decimal string, exact", examples=["0.0123"])]
 Period = Literal["hour", "day", "week", "month"]
+RunState = Literal["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]
+RunKind = Literal["batch", "stream", "training", "other"]
 GroupBy = Literal["provider", "model", "agent", "cost_attribution", "job", "cluster"]
 Next = Annotated[str | None, Meta(description="Cursor of the next page; null when there is none")]
 AsOf = Annotated[
@@ -133,6 +135,37 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 class Alerts(Struct, frozen=True):
     items: list[Alert]
+    next: Next
+    as_of: AsOf
+
+
+class Lineage(Struct, frozen=True):
+    """A job or a dataset."""
+
+    namespace: str
+    name: str
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """A run of a data job, all its events merged."""
+
+    run_id: str
+    job: Lineage
+    state: RunState
+    kind: RunKind
+    cluster: str | None
+    node: str | None
+    started_at: Annotated[Time | None, Meta(description="Null where no event before its end came")]
+    ended_at: Time | None
+    parent_run_id: str | None
+    inputs: Annotated[list[Lineage], Meta(description="Datasets read, at most 1,000")]
+    outputs: Annotated[list[Lineage], Meta(description="Datasets written, at most 1,000")]
+    message: str | None
+    stale: Annotated[bool, Meta(description="Not ended, and no event for JOB_STALE_SECONDS")]
+
+
+class Runs(Struct, frozen=True):
+    items: list[Run]
     next: Next
     as_of: AsOf
 

@@ -10,16 +10,9 @@ from litestar.openapi.spec import Reference
 
 from streams.web.examples import OF_OPERATIONS
 
-INPUTS = (
-    "agent.message",
-    "budget.set",
-    "budget.delete",
-    "tenant.set",
-    "state.set",
-    "state.delete",
-)
+COMMANDS = ("budget.set", "budget.delete", "tenant.set", "state.set", "state.delete")
+INPUTS = ("agent.message", "job.run", *COMMANDS)
 """Types whose schemas become components; the bodies of POST refer to them."""
-COMMANDS = INPUTS[1:]
 
 _METHODS = ("get", "post", "put", "delete")
 

@@ -144,7 +144,7 @@ class Jobs(Operation):
     """POST /jobs."""
 
     def __post_init__(self) -> None:
-        self.request_body = _body(_data("job.run"), _RUN, "job.run", _RUN)
+        self.request_body = _body(openapi.input_schema("job.run"), _RUN, "job.run", _RUN)
 
 
 @dataclass

@@ -30,7 +30,7 @@ TheReading = NamedDependency[SkipValidation[Reading]]
 AnyRequest = Request[Any, Any, Any]
 Compute = Callable[[LocalPartition], dict[str, Any]]
 
-_ERRORS = (400, 409, 422, 503, 504)
+ERRORS = (400, 409, 422, 503, 504)
 _WAITING = ("after", "wait_ms")
 """Parameters that are not sent on as they came."""
 
@@ -67,7 +67,7 @@ def raw_path(request: AnyRequest) -> str:
     tags=["read"],
     summary="Calls, tokens and cost by period",
     description="Without `from` and `to`: every period kept. Periods are in the tenant's zone.",
-    responses=answers(Usage, "Buckets in order of time, and their total", *_ERRORS),
+    responses=answers(Usage, "Buckets in order of time, and their total", *ERRORS),
 )
 async def usage(
     request: AnyRequest,
@@ -89,7 +89,7 @@ async def usage(
     wait_ms: WaitMs = 5000,
 ) -> Response[bytes]:
     check_tenant(tenant)
-    first, last = _time("from", start), _time("to", end)
+    first, last = moment("from", start), moment("to", end)
 
     def compute(local: LocalPartition) -> dict[str, Any]:
         report: dict[str, Any] = read.usage_report(
@@ -110,7 +110,7 @@ async def usage(
     "/budgets",
     tags=["read"],
     summary="Each budget, and what is spent of it in the running period",
-    responses=answers(Budgets, "Budgets by budget_id", *_ERRORS),
+    responses=answers(Budgets, "Budgets by budget_id", *ERRORS),
 )
 async def budgets(
     request: AnyRequest,
@@ -143,7 +143,7 @@ async def budgets(
     tags=["read"],
     summary="Alerts, newest first",
     description="What budget.alerts.v1 holds for this tenant, the last 30 days of log time.",
-    responses=answers(Alerts, "Alerts, newest first", *_ERRORS),
+    responses=answers(Alerts, "Alerts, newest first", *ERRORS),
 )
 async def alerts(
     request: AnyRequest,
@@ -168,7 +168,7 @@ async def alerts(
         "What tenant.audit.v1 holds for this tenant, the last 30 days of log time. With `source` "
         "and `id`: the record of that one command."
     ),
-    responses=answers(Audits, "Audit records, newest first", *_ERRORS),
+    responses=answers(Audits, "Audit records, newest first", *ERRORS),
 )
 async def audit(
     request: AnyRequest,
@@ -224,7 +224,8 @@ def _budget_id(item: dict[str, Any]) -> str:
     return str(item["config"]["budget_id"])
 
 
-def _time(name: str, text: str | None) -> int | None:
+def moment(name: str, text: str | None) -> int | None:
+    """Read a time in a query; None when it is not given."""
     try:
         # In a query a plus sign means a space: be kind to an offset that was not escaped.
         return None if text is None else parse_time(_unescaped(text))

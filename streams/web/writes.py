@@ -114,7 +114,7 @@ async def messages(
     "/jobs",
     status_code=202,
     tags=["write"],
-    summary="Send runs of data jobs (not served by this version: unknown_type)",
+    summary="Send what happens to runs of data jobs: job.run, or an OpenLineage event as it is",
     operation_class=Jobs,
     responses=_ACCEPTED,
 )

@@ -16,6 +16,10 @@ from streams.core.log import (
     Call,
     Config,
     Content,
+    Dataset,
+    DatasetDeclared,
+    JobDeclared,
+    JobRun,
     Message,
     Refusal,
     StateDelete,
@@ -41,7 +45,25 @@ budget_sets = st.builds(
     st.booleans(),
     st.dictionaries(st.sampled_from(("provider", "model", "agent", "job")), text),
 )
+some = st.sampled_from("ab")
+facets = st.dictionaries(some, st.sampled_from((b"1", b"{}")), max_size=2)
+datasets = st.lists(st.builds(Dataset, some, text, facets), max_size=3).map(tuple)
+runs = st.builds(
+    JobRun,
+    some,
+    text,
+    text,
+    st.sampled_from((None, "START", "RUNNING", "COMPLETE", "FAIL")),
+    parent_run_id=st.none() | some,
+    call=st.none() | calls,
+    inputs=datasets,
+    outputs=datasets,
+    run_facets=facets,
+)
 bodies = st.one_of(
+    runs,
+    st.builds(JobDeclared, some, some, facets, datasets, datasets),
+    st.builds(DatasetDeclared, st.builds(Dataset, some, text, facets)),
     messages,
     messages,
     budget_sets,

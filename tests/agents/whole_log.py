@@ -33,6 +33,7 @@ OPENLINEAGE = {
     "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
     "job": {"namespace": "t1", "name": "load"},
 }
+RUN_STATES = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 _SMALL = [bad for bad in MALFORMED if len(bad.value or b"") < 10_000]
 
 
@@ -94,6 +95,18 @@ class Inputs:
             headers.append(("ce_time", format_time(time).encode()))
         self.send(topic, tenant.encode(), json.dumps(data).encode(), headers)
 
+    def job_event(self, kind: str, data: Any, more: list[tuple[str, bytes]]) -> None:
+        """Send a CloudEvent of a run: its key is the run, and its header says whose it is."""
+        self._ids += 1
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", f"e{self._ids}".encode()),
+            ("ce_source", b"/jobs"),
+            ("ce_type", kind.encode()),
+            *more,
+        ]
+        self.send(JOB_EVENTS, data["run_id"].encode(), json.dumps(data).encode(), headers)
+
     def write(self, tenant: str, body: log.Body, origin: Origin | None = None) -> None:
         """Append a record that comes from no input."""
         name = f"w{len(self.log)}"
@@ -131,6 +144,8 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         _talk,
         *[_state] * 3,
         *[_refused] * 3,
+        *[_run] * 6,
+        _lineage,
         *[Inputs.again] * 4,
         Inputs.repeat,
         _tick,
@@ -142,8 +157,12 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         if random.random() < 0.01:
             inputs.now += random.choice((HOUR, 5 * HOUR, 3 * DAY))
         random.choice(steps)(inputs)
+        if random.random() < 0.004:
+            _wide(inputs)
         if random.random() < 0.006:
             _config(inputs)
+    # The last record leaves work that only ticks would do.
+    _wide(inputs)
     return inputs.log
 
 
@@ -189,6 +208,71 @@ def _call(inputs: Inputs) -> None:
     ago = random.choice((0, 0, HOUR, DAY, 40 * DAY))
     time = None if ago == 0 else inputs.now - random.randrange(ago)
     inputs.event(AGENT_MESSAGES, random.choice(TENANTS), "agent.message", data, time)
+
+
+def _run(inputs: Inputs) -> None:
+    random = inputs.random
+    number = random.randrange(60)
+    data: dict[str, Any] = {
+        "job": {"namespace": "argo", "name": random.choice(("load", "train"))},
+        "run_id": f"r{number}",
+        "state": random.choice(RUN_STATES),
+        "kind": random.choice((None, "batch", "training")),
+        "cluster": random.choice((None, "eu-1")),
+        "parent_run_id": random.choice((None, f"r{number // 2}")),
+        "inputs": _datasets(inputs, random.randrange(3)),
+        "outputs": _datasets(inputs, random.randrange(2)),
+    }
+    if random.random() < 0.3:
+        data["usage"] = _usage(*random.choice(MODELS), 100, 10)
+    ago = random.choice((0, HOUR, DAY))
+    time = None if ago == 0 else inputs.now - random.randrange(ago)
+    tenant = random.choice(TENANTS).encode()
+    headers = [("ce_tenant", tenant)]
+    if time is not None:
+        headers.append(("ce_time", format_time(time).encode()))
+    inputs.job_event("job.run", data, headers)
+
+
+def _lineage(inputs: Inputs) -> None:
+    """An OpenLineage event of one of the three kinds."""
+    random = inputs.random
+    facets = {random.choice("abc"): {"x": random.randrange(3)}}
+    job = {"namespace": random.choice(TENANTS), "name": "load", "facets": facets}
+    event: dict[str, Any] = {
+        "eventTime": format_time(inputs.now - random.randrange(HOUR)),
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
+        "producer": "https://example.org/spark",
+    }
+    which = random.randrange(4)
+    if which == 0:
+        event["dataset"] = {"namespace": random.choice(TENANTS), "name": "d1", "facets": facets}
+    else:
+        event |= {"job": job, "inputs": _datasets(inputs, 2), "outputs": _datasets(inputs, 1)}
+        if which > 1:
+            event["run"] = {"runId": f"r{random.randrange(60)}", "facets": facets}
+            event["eventType"] = random.choice((*RUN_STATES, None, "SKIPPED"))
+    inputs.send(JOB_EVENTS, None, json.dumps(event).encode(), [])
+
+
+def _wide(inputs: Inputs) -> None:
+    """An event with more datasets than one record may connect."""
+    data = {
+        "job": {"namespace": "argo", "name": "wide"},
+        "run_id": "wide",
+        "state": "START",
+        "inputs": [{"namespace": "s3", "name": f"w{number}"} for number in range(600)],
+    }
+    inputs.job_event("job.run", data, [("ce_tenant", TENANTS[0].encode())])
+
+
+def _datasets(inputs: Inputs, size: int) -> list[dict[str, Any]]:
+    random = inputs.random
+    facets = {"schema": {"fields": [random.randrange(3)]}}
+    return [
+        {"namespace": "s3", "name": f"d{random.randrange(9)}", "facets": facets}
+        for _ in range(size)
+    ]
 
 
 def _talk(inputs: Inputs) -> None:
@@ -268,4 +352,5 @@ def _odd(inputs: Inputs) -> None:
 def _config(inputs: Inputs) -> None:
     random = inputs.random
     hours, grace = random.choice((1, 2, 24, 100)), random.choice((1, 24))
-    inputs.write("", Config(hours, grace, random.choice((20, 100)) * NANO, "2026.6"))
+    budget, history = random.choice((20, 100)) * NANO, random.choice((1, 48))
+    inputs.write("", Config(hours, grace, budget, "2026.6", history, 60))

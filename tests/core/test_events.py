@@ -22,6 +22,7 @@ BASES: dict[str, dict[str, Any]] = {
     "tenant.set": {"timezone": "UTC"},
     "state.set": {"agent": "a", "key": "k", "value": 1},
     "state.delete": {"agent": "a", "key": "k"},
+    "job.run": {"job": {"namespace": "n", "name": "j"}, "run_id": "r", "state": "START"},
 }
 VALIDATORS = {
     name.removesuffix(".v1"): Draft202012Validator(schema) for name, schema in schemas().items()
@@ -53,6 +54,10 @@ def budget(**changes: Any) -> Case:
 
 def state(**changes: Any) -> Case:
     return Case("state.set", changes)
+
+
+def run(in_schema: bool = True, **changes: Any) -> Case:
+    return Case("job.run", changes, in_schema)
 
 
 def beyond_schema(case: Case) -> Case:
@@ -100,6 +105,13 @@ ACCEPTED = [
     *(state(if_version=n) for n in (None, 0, 1, 2**53)),
     *(state(ttl_seconds=n) for n in (None, 1, 31_557_600_000)),
     *(Case("state.delete", {"if_version": n}) for n in (None, 1)),
+    *(run(state=s) for s in ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")),
+    *(run(kind=k) for k in ("batch", "stream", "training", "other", None)),
+    run(run_id="é\u0000" * 100, parent_run_id="x"),
+    run(inputs=[], outputs=[{"namespace": "s3://a", "name": "b" * 4096, "facets": {}}]),
+    run(usage=USAGE, cost_usd="0.5", cost_attribution="p", cluster="eu", node="n", message=""),
+    run(inputs=None, outputs=None, usage=None, cost_usd=None, message=None, context_tags=["a"]),
+    run(usage={}, cost_usd=1),
 ]
 
 REFUSED = [
@@ -172,6 +184,21 @@ REFUSED = [
     *(Case("state.delete", {name: v}) for name in ("agent", "key") for v in (..., "", 5, ".")),
     *(Case("state.delete", {"if_version": n}) for n in (0, -1, "1")),
     *(Case(kind, {"tenant": 5}) for kind in BASES),
+    *(run(**{name: ...}) for name in ("job", "run_id", "state")),
+    *(run(job=j) for j in (None, "n/j", {"name": "j"}, {"namespace": "", "name": "j"})),
+    *(run(job={"namespace": "n", "name": n}) for n in ("x" * 257, "a\nb", 5)),
+    *(run(run_id=r) for r in ("", "x" * 201, 5, None)),
+    *(run(state=s) for s in ("start", "", None, 5)),
+    *(run(kind=k) for k in ("Batch", "", 5)),
+    *(run(inputs=d) for d in ({}, ["a"], [{"name": "a"}], [{"namespace": "a", "name": ""}])),
+    run(outputs=[{"namespace": "a", "name": "b" * 4097}]),
+    run(parent_run_id=""),
+    run(cluster="a\u0000"),
+    run(context_tags=["a\u0000"]),
+    run(message="x" * 65_537),
+    run(cost_usd=-1),
+    run(False, usage={}),
+    run(False, usage=USAGE | {"gen_ai.usage.cache_read.input_tokens": 11}),
 ]  # fmt: skip
 
 

@@ -9,6 +9,10 @@ from streams.core.log import (
     Call,
     Config,
     Content,
+    Dataset,
+    DatasetDeclared,
+    JobDeclared,
+    JobRun,
     Message,
     Origin,
     Record,
@@ -31,6 +35,12 @@ BODIES = (
     StateSet("a", "k", b'{"n":1.50}', 0, 60),
     StateSet("a", "k", b"null", 1 << 70, None),
     StateDelete("a", "k", None),
+    JobRun(
+        "r", "ns", "j", None, inputs=(Dataset("s3", "a", {"f": b"{}"}),), run_facets={"a": b"1"}
+    ),
+    JobRun("r", "ns", "j", "FAIL", call=Call("", "", 1 << 53, 0, 0, 0, None, 1 << 90, "v")),
+    JobDeclared("ns", "j", {"sql": b"{}"}, (), (Dataset("s3", "a"),)),
+    DatasetDeclared(Dataset("s3", "a", {"schema": b"[1]"})),
 )
 
 

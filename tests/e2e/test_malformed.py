@@ -58,7 +58,7 @@ async def test_each_is_dead_lettered_and_the_good_ones_count(system: System, ten
     [
         (TENANT_COMMANDS, {"budget_id": "b", "limit_usd": "-1", "period": "day"}, "schema"),
         (TENANT_COMMANDS, {"budget_id": "b", "limit_usd": "1", "period": "year"}, "schema"),
-        (JOB_EVENTS, {"job": {"namespace": "n", "name": "j"}, "state": "START"}, "unknown_type"),
+        (JOB_EVENTS, {"job": {"namespace": "n", "name": "j"}, "state": "START"}, "schema"),
     ],
 )
 async def test_each_topic_has_its_own(

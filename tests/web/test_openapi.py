@@ -26,6 +26,7 @@ CALL = {
         "gen_ai.usage.output_tokens": 1,
     }
 }
+RUN = {"job": {"namespace": "n", "name": "j"}, "run_id": "r", "state": "START"}
 SHOWN_ELSEWHERE = {"/", "/openapi.json"}
 
 
@@ -94,7 +95,7 @@ def test_examples_are_valid(document: dict[str, Any]) -> None:
                 for example in examples:
                     _validate(document, media["schema"], example)
                     checked += 1
-    assert checked == 4 * 3 + 1 + 12
+    assert checked == 4 * 3 + 1 + 13
 
 
 COMMANDS = "/v1/tenants/t1/commands"
@@ -108,6 +109,9 @@ STEPS: list[tuple[str, str, dict[str, Any], int]] = [
     ("get", "/v1/tenants/t1/budgets", {}, 200),
     ("get", "/v1/tenants/t1/alerts", {}, 200),
     ("get", "/v1/tenants/t1/audit", {}, 200),
+    ("post", "/v1/tenants/t1/jobs", {"json": RUN}, 202),
+    ("get", "/v1/tenants/t1/jobs", {}, 200),
+    ("get", "/v1/tenants/nobody/jobs", {}, 200),
     ("get", "/v1/tenants/nobody/usage", {}, 200),
     ("get", "/v1/tenants/nobody/budgets", {}, 200),
     ("get", "/v1/tenants/nobody/alerts", {}, 200),
