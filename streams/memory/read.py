@@ -7,7 +7,7 @@ import msgspec
 from streams.core.errors import ApiError
 from streams.core.fold import Reader
 from streams.core.time import format_time
-from streams.memory.rows import StateRow, state_key, state_keys
+from streams.memory.rows import StateRow, ValueRow, state_key, state_keys, value_key
 from streams.memory.state import as_of
 
 Page = tuple[list[dict[str, Any]], bytes | None]
@@ -24,11 +24,13 @@ def state(reader: Reader, tenant: str, agent: str, key: str, *, log_time: int) -
     ApiError
         404 where there is none.
     """
-    row = as_of(reader.get(StateRow, state_key(tenant, agent, key)), log_time)
-    if row is None or row.deleted:
+    place = state_key(tenant, agent, key)
+    row = as_of(reader.get(StateRow, place), log_time)
+    stored = reader.get(ValueRow, value_key(place))
+    if row is None or row.deleted or stored is None:
         raise ApiError(404, "not_found", f"agent {agent} has no state under {key}")
     return {
-        "value": msgspec.Raw(row.value),
+        "value": msgspec.Raw(stored.value),
         "version": row.number,
         "updated_at": format_time(row.updated_at),
     }
@@ -73,5 +75,5 @@ def _item(key: str, row: StateRow) -> dict[str, Any]:
         "version": row.number,
         "updated_at": format_time(row.updated_at),
         "expires_at": None if row.due is None else format_time(row.due),
-        "bytes": len(row.value),
+        "bytes": row.size - len(key.encode()),
     }

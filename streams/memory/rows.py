@@ -14,8 +14,6 @@ class StateRow(Row, frozen=True, array_like=True):
 
     kind: ClassVar[bytes] = b"k/"
 
-    value: bytes
-    """Compact JSON; empty when it was deleted."""
     number: int
     """The version that users see: 1 for the first value, one more with each set."""
     updated_at: int
@@ -24,6 +22,15 @@ class StateRow(Row, frozen=True, array_like=True):
     due: int | None = None
     """Log time from which the value, or what is left of it, is no more."""
     deleted: bool = False
+
+
+class ValueRow(Row, frozen=True, array_like=True, gc=False):
+    """The value of a key, beside its row: folds never read it, however large it is."""
+
+    kind: ClassVar[bytes] = b"z/"
+
+    value: bytes
+    """Compact JSON."""
 
 
 class DueRow(Row, frozen=True, array_like=True):
@@ -40,7 +47,7 @@ class BytesRow(Row, frozen=True, array_like=True, gc=False):
     used: int
 
 
-ROWS: tuple[type[Row], ...] = (StateRow, DueRow, BytesRow)
+ROWS: tuple[type[Row], ...] = (StateRow, ValueRow, DueRow, BytesRow)
 
 
 def state_keys(tenant: str, agent: str) -> bytes:
@@ -51,6 +58,11 @@ def state_keys(tenant: str, agent: str) -> bytes:
 def state_key(tenant: str, agent: str, key: str) -> bytes:
     """Where one key of an agent lies; an agent's keys are in the order of their UTF-8 bytes."""
     return state_keys(tenant, agent) + key.encode()
+
+
+def value_key(place: bytes) -> bytes:
+    """Where the value of the key at ``place`` lies."""
+    return ValueRow.kind + place[len(StateRow.kind) :]
 
 
 def due_key(due: int, key: bytes) -> bytes:

@@ -18,10 +18,12 @@ from streams.memory.bytes import add_bytes
 from streams.memory.rows import (
     DueRow,
     StateRow,
+    ValueRow,
     due_key,
     row_of_due,
     state_key,
     tenant_of,
+    value_key,
 )
 
 KEPT = 30 * DAY
@@ -52,7 +54,8 @@ def fold_state_set(view: View, entry: Entry, body: StateSet) -> list[Output]:
         ttl = body.ttl_seconds
         due = None if ttl is None else entry.log_time + ttl * SECOND
         size = len(body.key.encode()) + len(body.value)
-        _replace(view, place, stored, StateRow(body.value, number, entry.timestamp, size, due))
+        _replace(view, place, stored, StateRow(number, entry.timestamp, size, due))
+        view.put(value_key(place), ValueRow(body.value))
         expires_at = None if due is None else format_time(due)
         details |= {"version": number, "bytes": len(body.value), "expires_at": expires_at}
         if due is not None:
@@ -122,13 +125,15 @@ def _conflict(version: int, wanted: int) -> dict[str, Any]:
 
 
 def _remains(row: StateRow, since: int) -> StateRow:
-    return structs.replace(row, value=b"", size=0, due=since + KEPT, deleted=True)
+    return structs.replace(row, size=0, due=since + KEPT, deleted=True)
 
 
 def _replace(view: View, place: bytes, before: StateRow | None, now: StateRow | None) -> None:
     """Put a row in the place of another, with its due time and its bytes."""
     if before is not None and before.due is not None:
         view.delete(due_key(before.due, place))
+    if before is not None and not before.deleted and (now is None or now.deleted):
+        view.delete(value_key(place))
     if now is None:
         view.delete(place)
     else:

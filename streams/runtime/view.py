@@ -17,6 +17,8 @@ BLOCK_CACHE_BYTES = 8 << 20
 WRITE_BUFFER_BYTES = 8 << 20
 MAX_CLEAN_ROWS = 20_000
 """Rows kept decoded between chunks; a bound on memory, never on meaning."""
+LARGE_ROW = 4_096
+"""A row of more bytes is not kept: else 20,000 of 64 KiB would be."""
 FEW_NEW = 64
 """Up to so many new keys are put into the sorted ones one by one; more are sorted with them."""
 
@@ -110,6 +112,7 @@ class BufferedView:
         self.dirty: dict[bytes, Row | None] = {}
         self._dirty_keys: list[bytes] = []
         """Sorted, as of the last scan."""
+        self._large: list[bytes] = []
 
     def get(self, kind: type[R], key: bytes) -> R | None:
         try:
@@ -164,12 +167,17 @@ class BufferedView:
 
     def encoded(self) -> list[tuple[bytes, bytes | None]]:
         """Return the changes as bytes, each key once; None removes."""
-        return [(key, None if row is None else encode_row(row)) for key, row in self.dirty.items()]
+        found = [(key, None if row is None else encode_row(row)) for key, row in self.dirty.items()]
+        self._large = [key for key, value in found if value is not None and len(value) > LARGE_ROW]
+        return found
 
     def committed(self) -> None:
         """Forget that rows are dirty: they are committed and in the database now."""
         self.dirty.clear()
         self._dirty_keys.clear()
+        for key in self._large:
+            self._rows.pop(key, None)
+        self._large = []
         if len(self._rows) > MAX_CLEAN_ROWS:
             self._rows.clear()
 

@@ -23,6 +23,12 @@ class Note(Row, frozen=True, array_like=True):
     number: int
 
 
+class Text(Row, frozen=True, array_like=True):
+    kind: ClassVar[bytes] = b"n/"
+
+    text: str
+
+
 @contextmanager
 def database() -> Iterator[Rdict]:
     with tempfile.TemporaryDirectory() as folder:
@@ -120,6 +126,25 @@ def test_after_is_the_first_key_beyond_a_prefix(prefix: bytes, key: bytes) -> No
     elif key > prefix:
         assert end is not None
         assert key >= end
+
+
+def test_a_large_row_is_not_kept() -> None:
+    with database() as db:
+        view = BufferedView(db)
+        for key, text in ((b"n/small", "x" * 4_000), (b"n/large", "x" * 5_000)):
+            view.put(key, Text(text))
+        batch = WriteBatch(raw_mode=True)
+        write(batch, view.encoded())
+        db.write(batch)
+        view.committed()
+        assert view.get(Text, b"n/large") == Text("x" * 5_000)
+        view.put(b"n/large", Text("y" * 5_000))
+        view.encoded()
+        view.committed()
+        # What is kept is not asked of the database.
+        db.put(b"n/small", encode_row(Text("other")))
+        assert view.get(Text, b"n/small") == Text("x" * 4_000)
+        assert view.get(Text, b"n/large") == Text("x" * 5_000)
 
 
 def test_a_damaged_or_newer_row_is_red_not_wrong() -> None:
