@@ -28,6 +28,8 @@ from tests.faults.watch import Watch
 from tests.faults.wrong import Wrong
 
 REFLECT_S = 240.0
+PULSE_S = 1.0
+STOOD_STILL_S = 10.0
 
 
 @dataclass
@@ -90,6 +92,7 @@ class Run:
         Broken
             With the seed, the plan, what happened when, and the logs' last lines.
         """
+        pulse = asyncio.create_task(self._pulse())
         try:
             await self._run()
         except Exception as error:
@@ -98,6 +101,7 @@ class Run:
             self._tails = self._fleet.report()
             await self._fleet.show_tasks()
         finally:
+            pulse.cancel()
             self._fleet.kill()
             self._count()
         if self.outcome.wrong:
@@ -214,6 +218,17 @@ class Run:
             "double": sum(wrong.double for wrong in self.outcome.wrong),
             "seconds": self._seconds(),
         }
+
+    async def _pulse(self) -> None:
+        """Note for how long this process itself did not run: no bound means anything then."""
+        self.outcome.figures["stood_still"] = 0.0
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(PULSE_S)
+            late = round(time.monotonic() - before - PULSE_S, 1)
+            if late > STOOD_STILL_S:
+                self._note(f"this process itself stood still for {late} s")
+                self.outcome.figures["stood_still"] = late
 
     async def _all_ready(self) -> None:
         await asyncio.gather(*(self._hand.ready(worker) for worker in self._fleet.members()))

@@ -20,6 +20,7 @@ from tests.faults.plan import Plan
 from tests.faults.run import Broken, Run
 
 EVENTS = 240_000
+ATTEMPTS = 3
 SUMS = {
     "sent": "events",
     "deaths": "deaths",
@@ -62,20 +63,37 @@ def soak(
     """Run all seeds, whatever becomes of each; returns their figures, with ``ok``."""
     results = []
     for seed in seeds:
-        began = time.monotonic()
-        try:
-            result = {"ok": True} | one(seed, options, say if verbose else _silent)
-        except Broken as broken:
-            say(str(broken))
-            result = {"ok": False} | broken.outcome.figures
-        except Exception:
-            say(f"seed {seed}: {traceback.format_exc()}")
-            result = {"ok": False}
-        result |= {"seed": seed, "wall_seconds": round(time.monotonic() - began, 1)}
+        result = _tried(seed, options, say, verbose)
+        for _ in range(ATTEMPTS - 1):
+            if not _excused(result):
+                break
+            say(f"seed {seed} again: this process was stopped for {result['stood_still']} s")
+            result = _tried(seed, options, say, verbose)
         results.append(result)
         say(line(result))
     say(summary(results))
     return results
+
+
+def _tried(
+    seed: int, options: Options, say: Callable[[str], None], verbose: bool
+) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        result = {"ok": True} | one(seed, options, say if verbose else _silent)
+    except Broken as broken:
+        say(str(broken))
+        result = {"ok": False} | broken.outcome.figures
+    except Exception:
+        say(f"seed {seed}: {traceback.format_exc()}")
+        result = {"ok": False}
+    return result | {"seed": seed, "wall_seconds": round(time.monotonic() - began, 1)}
+
+
+def _excused(result: dict[str, Any]) -> bool:
+    """Whether only bounds were broken while somebody stopped this process (a bench, a laptop)."""
+    stopped = bool(result.get("stood_still"))
+    return stopped and not (result["ok"] or result["lost"] or result["double"])
 
 
 def _silent(_: str) -> None:

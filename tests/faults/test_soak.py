@@ -29,12 +29,17 @@ FIGURES: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seed 2 loses two facts."""
+    """Seed 2 loses two facts; 5 and 6 fail where this process is stopped, 6 loses one."""
+    tried: list[int] = []
 
     def one(seed: int, options: Options, say: object) -> dict[str, Any]:
         if seed == 2:
             lost = FIGURES | {"lost": 2, "stalls": [], "broker_faults": 0}
             raise Broken("again: python -m tests.faults --seed 2", Outcome(figures=lost))
+        if seed in (5, 6) and not tried.count(seed):
+            tried.append(seed)
+            stopped = FIGURES | {"stood_still": 200.5, "lost": int(seed == 6)}
+            raise Broken(f"seed {seed} did not stop in time", Outcome(figures=stopped))
         if seed == 4:
             raise OSError("no port is free")
         return dict(FIGURES)
@@ -62,6 +67,15 @@ def test_a_seed_that_could_not_even_start_has_failed_too() -> None:
     assert [result["ok"] for result in soak([4, 1], Options(), said.append)] == [False, True]
     assert "no port is free" in said[0]
     assert said[1].startswith("seed 4: FAILED, 0 events")
+
+
+def test_a_seed_is_run_again_if_only_its_bounds_broke_while_all_was_stopped() -> None:
+    said: list[str] = []
+    assert [result["ok"] for result in soak([5, 6], Options(), said.append)] == [True, False]
+    assert said[:2] == [
+        "seed 5 did not stop in time",
+        "seed 5 again: this process was stopped for 200.5 s",
+    ]
 
 
 @pytest.mark.parametrize(("seeds", "code"), [(["1", "3"], 0), (["1", "2", "3"], 1)])
