@@ -4,7 +4,7 @@ A key is the kind's prefix, the tenant, a zero byte (no tenant holds one), and t
 so that one tenant's rows of one kind lie together.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -78,7 +78,12 @@ def tenant_key(kind: type[Row], tenant: str, rest: bytes = b"") -> bytes:
     >>> tenant_key(Note, "t1", b"x")
     b'n/t1\\x00x'
     """
-    return b"%b%b\x00%b" % (kind.kind, tenant.encode(), rest)
+    return _tenant_prefix(kind, tenant) + rest
+
+
+@lru_cache(maxsize=8192)
+def _tenant_prefix(kind: type[Row], tenant: str) -> bytes:
+    return kind.kind + tenant.encode() + b"\x00"
 
 
 def sortable(number: int) -> bytes:

@@ -1,5 +1,6 @@
 """Rows of usage and budgets, a kind each. Fields are only ever added at the end, with a default."""
 
+from functools import lru_cache
 from typing import ClassVar
 
 import msgspec
@@ -140,6 +141,7 @@ ROWS: tuple[type[Row], ...] = (
 )
 
 
+@lru_cache(maxsize=8192)
 def budget_key(tenant: str, budget_id: str) -> bytes:
     """Key of a budget. The id is packed with its length: none is another one's beginning."""
     return tenant_key(BudgetRow, tenant, _pack(budget_id))
@@ -150,6 +152,7 @@ def spend_prefix(budget: bytes) -> bytes:
     return SpendRow.kind + budget[2:]
 
 
+@lru_cache(maxsize=8192)
 def spend_keys(budget: bytes, generation: int) -> bytes:
     """All periods of a budget's generation; a period's ``key`` completes it."""
     return SpendRow.kind + budget[2:] + sortable(generation)
