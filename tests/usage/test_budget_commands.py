@@ -225,6 +225,16 @@ def test_the_work_of_one_record_is_bounded() -> None:
     assert log.view.changes < 1_000
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_the_default_budget_counts_before_its_first_call_too(used: bool) -> None:
+    log = Writer()
+    if used:
+        log.call("1")
+    with patch.object(budget_commands, "MAX_ALERTS", 9):
+        [record] = log.budget(budget_id="b")
+    assert data(record)["error"] == "too_many_budgets"
+
+
 def test_no_row_kind_has_the_prefix_of_another() -> None:
     kinds = [row.kind for row in ROWS]
     assert len(set(kinds)) == len(kinds)
