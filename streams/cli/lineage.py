@@ -10,6 +10,7 @@ from streams.agents.admit_jobs import openlineage_tenant
 from streams.cli.lines import Event
 from streams.core import openlineage
 from streams.core.errors import Misuse, Refused
+from streams.core.job_events import run_key
 
 MAX_BYTES = topology.INPUT_TOPIC_BYTES - 65_536
 
@@ -45,12 +46,7 @@ def lineage_events(
                 owner = openlineage_tenant(found, dict(headers), namespace_tenants)
             except Refused as refused:
                 raise Misuse(f"{where}: {refused.message}") from None
-            run = found.get("run")
-            key = None
-            if isinstance(run, dict) and "runId" in run:
-                # As `lines.py` has it for job.run: one run's events keep their order.
-                key = msgspec.json.encode(run["runId"])
-            yield Event(number, topology.JOB_EVENTS, owner, key, value, headers)
+            yield Event(number, topology.JOB_EVENTS, owner, run_key(value), value, headers)
 
 
 def _documents(file: str) -> Iterator[tuple[str, bytes]]:

@@ -6,6 +6,7 @@ import msgspec
 
 from streams import topology
 from streams.core.errors import Misuse
+from streams.core.job_events import run_key
 from streams.core.time import format_time, parse_time
 
 SOURCE = "/send"
@@ -62,12 +63,7 @@ class _Line(msgspec.Struct, frozen=True):
     time: str | None = None
 
 
-class _Run(msgspec.Struct, frozen=True):
-    run_id: msgspec.Raw = msgspec.Raw()
-
-
 _decode_line = msgspec.json.Decoder(_Line).decode
-_decode_run = msgspec.json.Decoder(_Run).decode
 
 
 class LineIds:
@@ -199,13 +195,5 @@ def compose(
     ]
     if time is not None:
         headers.append(("ce_time", time.encode()))
-    key = _run_key(value) if topic == topology.JOB_EVENTS else tenant.encode()
+    key = run_key(value) if topic == topology.JOB_EVENTS else tenant.encode()
     return Event(number, topic, tenant, key, value, headers)
-
-
-def _run_key(value: bytes) -> bytes | None:
-    """Key of a job event: its run, so that one run's events keep their order."""
-    try:
-        return bytes(_decode_run(value).run_id) or None
-    except msgspec.DecodeError:
-        return None

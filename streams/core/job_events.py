@@ -19,6 +19,33 @@ JobLabel = Annotated[Name, Meta(min_length=1)]
 LineageName = Annotated[str, Meta(min_length=1, max_length=MAX_LINEAGE_NAME)]
 
 
+class _LineageRun(msgspec.Struct, frozen=True):
+    runId: msgspec.Raw = msgspec.Raw()  # noqa: N815 - OpenLineage's name
+
+
+class _Run(msgspec.Struct, frozen=True):
+    run_id: msgspec.Raw = msgspec.Raw()
+    run: _LineageRun = _LineageRun()
+
+
+_decode_run = msgspec.json.Decoder(_Run).decode
+
+
+def run_key(value: bytes) -> bytes | None:
+    """Kafka key of a job event, job.run or OpenLineage: its run, so that they keep their order.
+
+    Examples
+    --------
+    >>> run_key(b'{"run_id": "r1"}'), run_key(b'{"run": {"runId": "r1"}}'), run_key(b"{}")
+    (b'"r1"', b'"r1"', None)
+    """
+    try:
+        found = _decode_run(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return bytes(found.run_id) or bytes(found.run.runId) or None
+
+
 class JobName(msgspec.Struct, frozen=True, kw_only=True):
     """Which job; usage has it as namespace/name."""
 

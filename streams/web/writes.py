@@ -12,6 +12,7 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from streams import topology
 from streams.core.errors import ApiError
 from streams.core.ids import random_id
+from streams.core.job_events import run_key
 from streams.ports import Outgoing, Producer
 from streams.settings import Settings
 from streams.web import problems
@@ -58,9 +59,10 @@ class Writing(msgspec.Struct, frozen=True):
         if not found:
             raise ApiError(400, "bad_request", "the batch holds no event")
         full = topology.name(self.settings, topic)
-        key = tenant.encode()
+        # On job.events a key is never a tenant.
+        key = run_key if topic == topology.JOB_EVENTS else lambda _: tenant.encode()
         placed = await self.producer.produce(
-            [Outgoing(full, key, draft.value, draft.headers) for draft in found]
+            [Outgoing(full, key(draft.value), draft.value, draft.headers) for draft in found]
         )
         events = [
             Event(id=draft.id, topic=at.topic, partition=at.partition, offset=at.offset)

@@ -54,10 +54,13 @@ async def listed(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
     return body
 
 
-async def test_runs_are_sent_and_listed_in_pages(client: httpx.AsyncClient) -> None:
+async def test_runs_are_sent_and_listed_in_pages(
+    client: httpx.AsyncClient, producer: WholeProducer
+) -> None:
     for number in range(3):
         sent = await send(client, f"r{number}", inputs=[{"namespace": "s3", "name": "a"}])
         assert sent.status_code == 202, sent.text
+    assert [record.key for record in producer.sent] == [b'"r0"', b'"r1"', b'"r2"']
     await send(client, "r1", "FAIL", kind="batch", message="no space")
     first = await listed(client, limit=2)
     second = await listed(client, limit=2, cursor=first["next"])
@@ -95,7 +98,7 @@ async def test_an_openlineage_client_may_post_its_events_as_they_are(
     (run,) = (await listed(client))["items"]
     assert (run["run_id"], run["state"]) == ("r9", "COMPLETE")
     assert producer.sent[0].topic.endswith(JOB_EVENTS)
-    assert producer.sent[0].value == body
+    assert (producer.sent[0].key, producer.sent[0].value) == (b'"r9"', body)
     assert dict(producer.sent[0].headers)["ce_tenant"] == b"t1"
 
 
