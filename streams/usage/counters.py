@@ -51,7 +51,7 @@ def count(
         row = get(UsageRow, key)
         if row is None:
             row = _NOTHING
-            _open(view, name, tenant, period)
+            open_period(view, name, tenant, period)
         late = period.end < closed
         put(
             key,
@@ -69,16 +69,17 @@ def count(
             ),
         )
         if late:
-            _note_late(view, entry, index, period, outputs)
+            note_late(view, entry, index, period, outputs)
 
 
-def _open(view: View, tenant: str, row: TenantRow, period: Period) -> None:
+def open_period(view: View, tenant: str, row: TenantRow, period: Period) -> None:
+    """Keep the bounds of a period, unless they are kept."""
     key = tenant_key(PeriodRow, tenant, period.key)
     if view.get(PeriodRow, key) is None:
         view.put(key, PeriodRow(period.start, period.end, row.timezone))
 
 
-def _note_late(view: View, entry: Entry, index: int, period: Period, outputs: list[Output]) -> None:
+def note_late(view: View, entry: Entry, index: int, period: Period, outputs: list[Output]) -> None:
     """Leave one event.late per tenant and period."""
     key = tenant_key(PeriodRow, entry.record.tenant, period.key)
     row = view.get(PeriodRow, key)

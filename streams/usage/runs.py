@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from streams.core.fold import Entry, Output, View
 from streams.core.rows import tenant_key
-from streams.usage.counters import _note_late, _open
+from streams.usage.counters import note_late, open_period
 from streams.usage.opened import opened_periods
 from streams.usage.rows import ConfigRow, TenantRow, UsageRow
 from streams.usage.scope import Scope, pack
@@ -35,8 +35,8 @@ def count_run(
         row = view.get(UsageRow, key)
         if row is None:
             row = UsageRow()
-            _open(view, record.tenant, tenant, period)
+            open_period(view, record.tenant, tenant, period)
         late = period.end < closed and not with_call
         view.put(key, replace(row, runs=row.runs + 1, late_events=row.late_events + late))
         if late:
-            _note_late(view, entry, index, period, outputs)
+            note_late(view, entry, index, period, outputs)
