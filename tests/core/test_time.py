@@ -32,6 +32,23 @@ def test_forms_of_rfc_3339(text: str, micros: int) -> None:
     assert parse_time(text) == micros
 
 
+@given(
+    moment=_MOMENTS,
+    digits=st.text("0123456789", max_size=9),
+    ahead=st.integers(-1439, 1439),
+    between=st.sampled_from("Tt "),
+)
+def test_each_fraction_and_offset_is_read(
+    moment: datetime, digits: str, ahead: int, between: str
+) -> None:
+    whole = moment.replace(tzinfo=UTC, microsecond=0)
+    text = f"{whole:%H:%M:%S}" + (f".{digits}" if digits else "")
+    offset = f"{'-' if ahead < 0 else '+'}{abs(ahead) // 60:02}:{abs(ahead) % 60:02}"
+    micros = (whole - EPOCH) // timedelta(microseconds=1) + int(f"{digits:0<6}"[:6])
+    day = whole.date().isoformat()
+    assert parse_time(f"{day}{between}{text}{offset}") == micros - ahead * 60_000_000
+
+
 @pytest.mark.parametrize(
     "text",
     [
