@@ -7,8 +7,9 @@ The steps of a chunk, in order (DESIGN.md section 2, rule 4):
  3. begin    a Kafka transaction
  4. send     changed rows (each key once) and positions to the changelog; outputs; identities
  5. await    every send future: aiokafka commits although a batch failed
- 6. offsets  of the input go into the transaction too; only now, since the broker refuses batches
-             while the offsets' partition is being added, and they are sent again 100 ms later
+ 6. offsets  of the input go into the transaction too, once a second: they are for lag tools, the
+             changelog's rows are what counts; only now, since the broker refuses batches while the
+             offsets' partition is being added, and they are sent again 100 ms later
  7. commit
  8. write    rows and positions to RocksDB in one batch
  9. account  tell waiters and metrics
@@ -49,6 +50,9 @@ FOLD_SECONDS = 0.5
 """So long a transaction's folding may take, turns of others included: light load has small chunks
 and quick transactions, a backlog large ones, which cost less an event."""
 CLOCK_EVERY = 64
+OFFSETS_SECONDS = 1.0
+"""Telling the group's offsets takes two of a transaction's five requests, and under light load a
+transaction is all that an event costs. The ticks see to it that what is idle is told too."""
 COMMIT_SECONDS = 15.0
 """The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
 CLOSE_SECONDS = 5.0
@@ -108,6 +112,7 @@ class PartitionStore:
         self._dedupe = Dedupe(db, config.dedupe_hours * HOUR)
         self._folded = asyncio.Condition()
         self._closed = False
+        self._offset_told = -OFFSETS_SECONDS
         # Facts of the chunk being folded, all reset with it.
         self._outputs: list[tuple[Output, str]] = []
         self._next_config: Config | None = None
@@ -269,7 +274,7 @@ class PartitionStore:
 
     async def _commit(self, source: positions.Source) -> None:
         """Steps 3 to 9."""
-        job, producer = self.job, self._producer
+        producer = self._producer
         rows = self._view.encoded()
         rows += self._fences.rows()
         rows.append((positions.SOURCE_KEY, positions.encode(source)))
@@ -286,10 +291,8 @@ class PartitionStore:
         reach("fold.outputs_sent")
         acks = await asyncio.gather(*changes, *outputs, *identities)
         reach("fold.acknowledged")
-        await producer.send_offsets_to_transaction(
-            {TopicPartition(job.topic, self.partition): OffsetAndMetadata(source.offset + 1, "")},
-            job.group,
-        )
+        if time.monotonic() >= self._offset_told + OFFSETS_SECONDS:
+            await self._send_offset(source.offset)
         reach("fold.offsets_sent")
         await producer.commit_transaction()
         reach("fold.committed")
@@ -298,6 +301,13 @@ class PartitionStore:
         metrics.count_outputs(output for output, _ in self._outputs)
         self._outputs.clear()
         self.source = source
+
+    async def _send_offset(self, offset: int) -> None:
+        tp = TopicPartition(self.job.topic, self.partition)
+        await self._producer.send_offsets_to_transaction(
+            {tp: OffsetAndMetadata(offset + 1, "")}, self.job.group
+        )
+        self._offset_told = time.monotonic()
 
     async def _send_rows(self, rows: list[tuple[bytes, bytes | None]]) -> list[Any]:
         """Send rows as ready batches: a fifth of the cost of one send a row."""

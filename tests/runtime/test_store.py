@@ -40,15 +40,25 @@ async def test_a_chunk_counts_once_wherever_the_state_comes_from(
     assert await said(installed) == numbers(10)
 
 
-async def test_the_inputs_offset_is_committed_for_lag_tools(
-    stores: Stores, installed: Settings
+async def test_the_inputs_offset_is_committed_for_lag_tools_once_in_a_while(
+    stores: Stores, installed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = await stores()
-    await one.apply(chunk(5, [event(0), event(1)]))
     tp = TopicPartition(one.job.topic, PARTITION)
-    async with clients.admin(installed.kafka) as admin:
-        committed = await admin.list_consumer_group_offsets(installed.group, partitions=[tp])
-    assert committed[tp].offset == 7
+
+    async def committed() -> int:
+        async with clients.admin(installed.kafka) as admin:
+            offsets = await admin.list_consumer_group_offsets(installed.group, partitions=[tp])
+        return int(offsets[tp].offset)
+
+    monkeypatch.setattr(store, "OFFSETS_SECONDS", 3600.0)
+    await one.apply(chunk(5, [event(0), event(1)]))
+    assert await committed() == 7
+    await one.apply(chunk(7, [event(2)]))
+    assert await committed() == 7
+    monkeypatch.setattr(store, "OFFSETS_SECONDS", 0.0)
+    await one.apply(chunk(8, [event(3)]))
+    assert await committed() == 9
 
 
 STEPS = ["begin_transaction", "send_batch", "send", "send_offsets_to_transaction", "commit"]
@@ -63,6 +73,7 @@ async def test_whatever_fails_only_a_takeover_helps(
     step: str,
     wiped: bool,
 ) -> None:
+    monkeypatch.setattr(store, "OFFSETS_SECONDS", 0.0)
     one = await stores()
     await one.apply(chunk(0, [event(0), event(1)]))
     producer = one._producer
