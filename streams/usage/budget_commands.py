@@ -51,7 +51,7 @@ def fold_budget_set(view: View, entry: Entry, body: BudgetSet) -> list[Output]:
     try:
         before, now = _set(view, entry, body)
     except _RejectedError as error:
-        details = {"budget_id": body.budget_id, "message": str(error)}
+        details = {"budget_id": body.budget_id, "detail": str(error)}
         audit(
             view,
             entry,

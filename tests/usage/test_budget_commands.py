@@ -232,7 +232,10 @@ def test_the_default_budget_counts_before_its_first_call_too(used: bool) -> None
         log.call("1")
     with patch.object(budget_commands, "MAX_ALERTS", 9):
         [record] = log.budget(budget_id="b")
-    assert data(record)["error"] == "too_many_budgets"
+    found = data(record)
+    assert found["error"] == "too_many_budgets"
+    # Who waits for a command is shown the detail (streams/web/waiting.py).
+    assert found["details"]["detail"].startswith("a tenant's budgets may have 9 thresholds")
 
 
 def test_no_row_kind_has_the_prefix_of_another() -> None:
