@@ -37,7 +37,7 @@ ERROR_HEADER = "__streams.errors."
 MAX_MESSAGE = 500
 
 
-class Incoming(msgspec.Struct, frozen=True):
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A record of an input topic as it was read."""
 
     topic: str

@@ -57,7 +57,7 @@ _USED = frozenset(
 )
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """An event's attributes, and its data as JSON text that is not decoded yet."""
 
     id: str
@@ -69,7 +69,7 @@ class Envelope(msgspec.Struct, frozen=True):
     data: bytes | msgspec.Raw
 
 
-class _Structured(msgspec.Struct):
+class _Structured(msgspec.Struct, gc=False):
     specversion: Any = None
     id: Any = None
     source: Any = None

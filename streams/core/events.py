@@ -42,7 +42,7 @@ Zone = Annotated[
 ScopeKey = Literal["provider", "model", "agent", "cost_attribution", "job", "cluster"]
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True):
+class Data(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What all inputs may say."""
 
     tenant: Annotated[
@@ -69,6 +69,7 @@ class Usage(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
+    gc=False,
     rename={
         "provider": "gen_ai.provider.name",
         "model": "gen_ai.request.model",

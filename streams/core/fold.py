@@ -23,7 +23,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """Highest LogAppendTime of the partition up to and including this record, microseconds."""
 
 
-class Output(msgspec.Struct, frozen=True):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """One CloudEvent for an output topic, keyed by tenant."""
 
     topic: str

@@ -2,6 +2,8 @@
 
 The layout is an array, so a field is only ever added at the end, with a default. A change that an
 older fold must not miss raises ``VERSION``: a fold that meets a newer version stops its partition.
+
+What each event makes is kept from the garbage collector (gc=False): nothing here can hold itself.
 """
 
 from typing import Any
@@ -14,7 +16,7 @@ from streams.core.money import NANO
 VERSION = 1
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a fact entered: a record of an input topic, or a worker's own sequence.
 
     ``incarnation`` rises when a topic is made anew (`streams topics adopt`), so that the offsets of
@@ -31,7 +33,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-class Call(msgspec.Struct, frozen=True, array_like=True):
+class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One metered call. Tokens as OTel GenAI counts them: input includes cached. Nano-USD."""
 
     provider: str
@@ -62,7 +64,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     metadata: dict[str, Any] | None
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True, tag="message"):
+class Message(msgspec.Struct, frozen=True, array_like=True, tag="message", gc=False):
     """An admitted agent.message. Missing scope values are empty strings."""
 
     agent: str
@@ -193,7 +195,7 @@ Body = (
 )
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record of the log. ``time`` is the event time in microseconds."""
 
     version: int

@@ -12,7 +12,7 @@ import msgspec
 from streams.core.errors import PartitionRed
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of all state rows: an array whose fields are only ever added at the end."""
 
     kind: ClassVar[bytes]

@@ -50,8 +50,11 @@ class Dedupe:
         newest = log_time // self.window
         # A partition's very first records come before any log time: there is no epoch before 0.
         for epoch in range(max(0, newest - 1), newest + 1):
-            keys = [_key(epoch, h) for h in wanted]
-            for identity, value in zip(wanted, self._db.get(keys) if keys else (), strict=True):
+            prefix = _key(epoch, b"")
+            found = self._db.get([prefix + h for h in wanted]) if wanted else []
+            if found.count(None) == len(found):
+                continue
+            for identity, value in zip(wanted, found, strict=True):
                 if value is not None:
                     self._seen[identity] = int.from_bytes(value, "big")
 
