@@ -1,0 +1,123 @@
+"""Words of a text as the index and the queries use them.
+
+Identifiers (``rec-2024_07/part-0012``, ``DataLoader``) are kept whole and split; English words are
+stemmed, irregular forms included; scripts without spaces become pairs of characters. The same text
+gives the same terms under the same Python (its Unicode tables) and the same snowballstemmer.
+"""
+
+import re
+import sys
+import unicodedata
+from collections import Counter
+from functools import cache, lru_cache
+from itertools import pairwise
+
+from snowballstemmer.english_stemmer import EnglishStemmer
+
+from streams.memory.words import IRREGULAR, STOP_WORDS
+
+MAX_TERM = 64
+"""Characters of a term: a longer run (base64, a minified line) is cut to them."""
+_CONTRACTION = re.compile(r"'(?:s|m|re|ve|ll|d|t)\b")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_PLAIN = re.compile(r"\w+(?:[-./:@+]\w+)*", re.ASCII)
+_INNER = re.compile(r"[-._/:@+]+")
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Han."""
+_IGNORED = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
+_APOSTROPHES = {0x2019: "'", 0x2BC: "'"}
+
+
+def terms(text: str) -> list[str]:
+    """Terms of a text in order, an identifier's parts after the whole.
+
+    Examples
+    --------
+    >>> terms("Caroline's runs of rec-2024_07/part-0012 FAILED")
+    ['carolin', 'run', 'of', 'rec-2024_07/part-0012', 'rec', '2024', '07', 'part', '0012', 'fail']
+    """
+    if text.isascii():
+        return [term for found in _PLAIN.findall(_folded(text)) for term in _of_word(found)]
+    text = unicodedata.normalize("NFKC", text).translate(_IGNORED).translate(_APOSTROPHES)
+    return [term for found in _any().findall(_folded(text)) for term in _of_any(found)]
+
+
+def query_terms(text: str) -> dict[str, int]:
+    """Terms of a question and how often, without words that any sentence has.
+
+    A question of nothing but such words keeps them: it then asks for them.
+    """
+    every = terms(text)
+    return dict(Counter([t for t in every if t not in _stop_terms()] or every))
+
+
+def _folded(text: str) -> str:
+    # The case is still needed to split camelCase; all else is done word by word.
+    return _CONTRACTION.sub(" ", text) if "'" in text else text
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_word(word: str) -> tuple[str, ...]:
+    """Terms of one run without spaces: itself, and its parts when it has some."""
+    parts = [piece for part in _INNER.split(word) if part for piece in _CAMEL.split(part)]
+    if len(parts) == 1:
+        return (_stem(_case(parts[0])),)
+    whole = _case(word.strip("_"))[:MAX_TERM]
+    return (whole, *(_stem(_case(part)) for part in parts))
+
+
+def _of_any(word: str) -> tuple[str, ...] | list[str]:
+    """As ``_of_word``; runs of scripts without spaces are cut out and become pairs."""
+    runs = _unspaced().split(word)
+    if len(runs) == 1:
+        return _of_word(word)
+    found: list[str] = []
+    for number, run in enumerate(runs):
+        if number % 2:
+            found += [a + b for a, b in pairwise(run)] or [run]
+        else:
+            found += [term for each in _any().findall(run) for term in _of_word(each)]
+    return found
+
+
+def _case(word: str) -> str:
+    return word.lower() if word.isascii() else unicodedata.normalize("NFKC", word.casefold())
+
+
+def _stem(word: str) -> str:
+    word = word[:MAX_TERM]
+    if not (word.isascii() and word.isalpha()):
+        return word
+    # Interned: one object in the cache, the index and the question.
+    return sys.intern(_stemmer().stemWord(IRREGULAR.get(word, word)))
+
+
+@cache
+def _stemmer() -> EnglishStemmer:
+    # Named directly: snowballstemmer.stemmer() takes the C version where it is installed.
+    return EnglishStemmer()
+
+
+@cache
+def _stop_terms() -> frozenset[str]:
+    return frozenset(_stem(word) for word in STOP_WORDS) | STOP_WORDS
+
+
+@cache
+def _any() -> re.Pattern[str]:
+    # Combining marks belong to the word (Devanagari's vowels are marks), which \w does not know.
+    marks = "".join(
+        re.escape(chr(code))
+        for code in range(0x300, 0x20000)
+        if unicodedata.category(chr(code))[0] == "M"
+    )
+    word = rf"[\w{marks}]"
+    return re.compile(rf"{word}+(?:[-./:@+]{word}+)*")
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    return re.compile(f"([{_UNSPACED}]+)")
