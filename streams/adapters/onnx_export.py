@@ -128,9 +128,7 @@ class _Graph:
         join = self._constant("join_heads", np.array([0, 0, heads * each], np.int64))
         context = self._add("Reshape", [seen, join])
         context = self._linear(f"{at}.attention.output.dense", context)
-        hidden = self._norm(
-            f"{at}.attention.output.LayerNorm", self._add("Add", [context, hidden])
-        )
+        hidden = self._norm(f"{at}.attention.output.LayerNorm", self._add("Add", [context, hidden]))
         wide = self._add("Gelu", [self._linear(f"{at}.intermediate.dense", hidden)])
         narrow = self._linear(f"{at}.output.dense", wide)
         return self._norm(f"{at}.output.LayerNorm", self._add("Add", [narrow, hidden]))

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from streams.memory import fixed
 from streams.memory.analyzer import terms
-from streams.memory.columns import Postings
 from streams.memory.document import Document
 from streams.memory.fixed import Ints
+from streams.memory.postings import Postings
 
 TAG, AGENT, SESSION, CLUSTER, PIPELINE = "t", "a", "s", "c", "p"
 COST_ATTRIBUTION, SUBJECT, METADATA = "$", "u", "m"

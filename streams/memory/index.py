@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.memory.analyzer import terms
-from streams.memory.columns import MAX_SLOTS, Column
+from streams.memory.columns import Column
 from streams.memory.dense import Dense
 from streams.memory.document import Document
 from streams.memory.facets import Facets
 from streams.memory.lexical import Lexical
+from streams.memory.postings import MAX_SLOTS
 from streams.memory.related import NONE, Related
 from streams.memory.sessions import Sessions
 

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.memory import fixed
-from streams.memory.columns import Column, Postings
+from streams.memory.columns import Column
 from streams.memory.fixed import Ints
+from streams.memory.postings import Postings
 
-K1 = 922
-B = 410
-"""0.9 and 0.4 in 1/1024: chosen with bench/locomo.py (docs/decisions/draft-retrieval.md)."""
-_UNIT = 1024
+UNIT = 1024
+"""1.0 of ``k1`` and ``b``."""
 
 
 MAX_TERMS = 64
@@ -45,7 +44,7 @@ class Lexical:
         self.postings.renumber(slots)
         self._lengths.keep(kept)
 
-    def scores(self, terms: Mapping[str, int], alive: NDArray[np.bool_]) -> Ints:
+    def scores(self, terms: Mapping[str, int], alive: NDArray[np.bool_], k1: int, b: int) -> Ints:
         """BM25 of each slot for weighted query terms, in 1/1024 bits; 0 for the dead."""
         scores = np.zeros(len(self._lengths), np.int64)
         living = int(np.count_nonzero(alive))
@@ -61,12 +60,12 @@ class Lexical:
         found.sort(key=lambda each: each[:2])
         lengths = self._lengths.values.astype(np.int64)
         total = max(1, int(lengths[alive].sum()))
-        norms = K1 * ((_UNIT - B) * total + B * living * lengths) // total
+        norms = k1 * ((UNIT - b) * total + b * living * lengths) // total
         for holders, _, weight, slots, counts in found[:MAX_TERMS]:
             # ln((N - n + 0.5) / (n + 0.5) + 1), to base 2.
             rarity = fixed.log2(2 * living + 2) - fixed.log2(2 * holders + 1)
-            gain = weight * rarity * counts * (K1 + _UNIT) * _UNIT
-            scores[slots] += gain // (counts * (_UNIT * _UNIT) + norms[slots])
+            gain = weight * rarity * counts * (k1 + UNIT) * UNIT
+            scores[slots] += gain // (counts * (UNIT * UNIT) + norms[slots])
         return scores >> (fixed.BITS - fixed.RAW_BITS)
 
     @property

@@ -43,14 +43,21 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
-    """In 1/256. Chosen with bench/locomo.py; docs/decisions/draft-retrieval.md tells how."""
+    """In 1/256 where nothing else is said.
 
+    Chosen with bench/locomo.py; docs/decisions/draft-retrieval.md tells how.
+    """
+
+    k1: int = 922
+    """BM25's, in 1/1024."""
+    b: int = 410
+    """BM25's, in 1/1024."""
     lexical: int = 256
     dense: int = 256
     date: int = 256
     """Of a bit of information in the words of the day, beside those of the text."""
     lexical_best: int = 12
-    """Standard deviations: in a large tenant one rare word is hundreds of them. Not in 1/256."""
+    """Standard deviations: in a large tenant one rare word is hundreds of them."""
     neighbours: tuple[int, ...] = (102, 64, 38, 26, 13)
     """Of the relevance one, two, .. places before and after in the session."""
     related: int = 64
@@ -194,7 +201,7 @@ def _wanted(filters: Filters) -> list[tuple[str, str]]:
 def _lexical(index: TenantIndex, words: dict[str, int], weights: Weights) -> Ints:
     """Weighted standard scores of BM25 plus the date's words; 0 for the dead."""
     alive = index.alive
-    raw = index.lexical.scores(words, alive)
+    raw = index.lexical.scores(words, alive, weights.k1, weights.b)
     dates = index.facets.rarities(facets.DATE, words, alive, add=True)
     if dates is not None:
         raw = raw + ((weights.date * dates // _UNIT) >> (fixed.BITS - fixed.RAW_BITS))
