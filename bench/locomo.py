@@ -35,11 +35,10 @@ from streams.memory.ranking import DEFAULT, Filters, Weights, search
 CACHE = Path(__file__).parents[1] / ".bench-venv" / "embeddings"
 DEPTHS = (5, 10, 20, 50)
 GRID: dict[str, tuple[Any, ...]] = {
-    "k1": (922, 1229),
     "b": (410, 768),
     "dense": (192, 256, 320),
     "date": (128, 256),
-    "neighbours": ((77,), (102, 51), DEFAULT.neighbours, (128, 77, 38)),
+    "neighbours": ((77,), (102, 51), DEFAULT.neighbours),
 }
 ALONE = Weights(neighbours=(), related=0, date=0, priority=0, recency=0, use=0)
 BEST_PUBLISHED = {"recall@20": 0.784, "what": "all ten conversations, hybrid with a reranker"}

@@ -56,7 +56,8 @@ class Facets:
         found: Ints | None = None
         for word in words:
             slots, _ = self._words.get(kind + word)
-            slots = slots[alive[slots]]
+            if len(slots):
+                slots = slots[alive[slots]]
             if not len(slots):
                 continue
             if found is None:

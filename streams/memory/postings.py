@@ -23,6 +23,7 @@ _RECENT = 2_048
 """Postings kept in the dict at least; it is emptied when it has a quarter of all."""
 _NO_KEYS: NDArray[np.uint64] = np.zeros(0, np.uint64)
 _NO_SLOTS: NDArray[np.uint32] = np.zeros(0, np.uint32)
+_NONE: Ints = np.zeros(0, np.int64)
 
 
 class Postings:
@@ -61,13 +62,16 @@ class Postings:
     def get(self, term: str) -> tuple[Ints, Ints]:
         """Slots (ascending) and counts."""
         key = _key(term)
-        at = int(np.searchsorted(self._keys, np.uint64(key)))
-        packed = _NO_SLOTS
+        at = int(self._keys.searchsorted(np.uint64(key)))
+        there = self._recent.get(key)
         if at < len(self._keys) and self._keys[at] == key:
             packed = self._packed[self._ends[at - 1] if at else 0 : self._ends[at]]
-        there = self._recent.get(key)
-        if there is not None:
-            packed = np.concatenate([packed, _as_array(there)])
+            if there is not None:
+                packed = np.concatenate([packed, _as_array(there)])
+        elif there is not None:
+            packed = _as_array(there)
+        else:
+            return _NONE, _NONE
         wide = packed.astype(np.int64)
         return wide & (MAX_SLOTS - 1), wide >> _SLOT_BITS
 

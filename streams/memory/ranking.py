@@ -168,7 +168,9 @@ def search(
 
 
 def _passing(index: TenantIndex, filters: Filters) -> NDArray[np.bool_]:
-    passing = index.alive & np.isin(index.tiers, np.array(filters.tiers, np.uint8))
+    wanted_tier = np.zeros(256, np.bool_)
+    wanted_tier[list(filters.tiers)] = True
+    passing = index.alive & wanted_tier[index.tiers]
     if filters.min_priority > LOW:
         passing &= index.priorities >= filters.min_priority
     if filters.since is not None:
