@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_export
 from harness import say
 from numpy.typing import NDArray
-
-from streams.adapters import onnx_export
 
 MODEL = "all-MiniLM-L6-v2"
 PIECES = 256

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.core.time import DAY
 from streams.memory import fixed
 from streams.memory.analyzer import terms
 from streams.memory.document import Document
@@ -31,7 +33,7 @@ class Facets:
         values = sorted(set(_values(document)))
         for kind, value in values:
             self._exact.add(kind + value, slot)
-        words = {k + word for k, value in values if k in BOOSTED for word in terms(value)}
+        words = {k + word for k, value in values if k in BOOSTED for word in _terms(value)}
         words.update(DATE + word for word in date_words(document.timestamp))
         for word in sorted(words):
             self._words.add(word, slot)
@@ -71,22 +73,32 @@ class Facets:
         return self._exact.nbytes + self._words.nbytes
 
 
+@lru_cache(maxsize=1 << 12)
+def _terms(value: str) -> tuple[str, ...]:
+    return tuple(terms(value))
+
+
 def metadata_value(key: str, value: str) -> str:
     """A pair of metadata as one value; ``value`` is JSON text."""
     return f"{len(key)} {key}{value}"
 
 
-def date_words(timestamp: int) -> list[str]:
+def date_words(timestamp: int) -> tuple[str, ...]:
     """What people call the (UTC) day of a time.
 
     Examples
     --------
     >>> date_words(1_683_554_160_000_000)
-    ['2023-05-08', '2023', 'may', '8']
+    ('2023-05-08', '2023', 'may', '8')
     """
-    day = _EPOCH + timedelta(microseconds=timestamp)
+    return _day_words(timestamp // DAY)
+
+
+@lru_cache(maxsize=1 << 12)
+def _day_words(days: int) -> tuple[str, ...]:
+    day = _EPOCH + timedelta(days=days)
     words = terms(f"{_MONTHS[day.month - 1]} {day.day}")
-    return [f"{day.year:04}-{day.month:02}-{day.day:02}", str(day.year), *words]
+    return (f"{day.year:04}-{day.month:02}-{day.day:02}", str(day.year), *words)
 
 
 _MONTHS = (

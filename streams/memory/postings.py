@@ -1,4 +1,4 @@
-"""Which slots a term stands in: a small dict of what is new, sorted arrays of all else.
+"""Which slots a term stands in: sorted runs of arrays, and a short unsorted end of what is new.
 
 Four bytes a posting and twelve a term: a dict of arrays took five times as much, most of it for the
 identifiers that stand in one memory only. Terms are known by 64 bits of their BLAKE2b.
@@ -8,8 +8,7 @@ import sys
 from array import array
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,114 +18,116 @@ from streams.memory.fixed import Ints
 _SLOT_BITS = 24
 MAX_SLOTS = 1 << _SLOT_BITS
 MAX_COUNT = 255
-_RECENT = 2_048
-"""Postings kept in the dict at least; it is emptied when it has a quarter of all."""
-_NO_KEYS: NDArray[np.uint64] = np.zeros(0, np.uint64)
-_NO_SLOTS: NDArray[np.uint32] = np.zeros(0, np.uint32)
+_NEW = 4_096
+"""Postings that are looked through one by one before they become a run."""
 _NONE: Ints = np.zeros(0, np.int64)
+
+
+class _Run(NamedTuple):
+    """Postings sorted by term and, within it, by slot."""
+
+    keys: NDArray[np.uint64]
+    ends: NDArray[np.uint32]
+    """Where each key's postings end; they begin where those of the key before end."""
+    packed: NDArray[np.uint32]
 
 
 class Postings:
     """For each term its slots, each with how often it stands there (at most 255)."""
 
     def __init__(self) -> None:
-        self._recent: dict[int, int | array[int]] = {}
-        """A term of one posting, which most are, is an int and no array."""
-        self._recent_count = 0
-        self._held = 0
-        self._keys = _NO_KEYS
-        self._ends = _NO_SLOTS
-        """Where each key's postings end; they begin where the last key's end."""
-        self._packed = _NO_SLOTS
+        self._runs: list[_Run] = []
+        """Older ones first, each more than twice as long as the next: few, and each posting is
+        moved a logarithmic number of times."""
+        self._new_keys = array("Q")
+        self._new_packed = array("I")
 
     def add(self, term: str, slot: int, count: int = 1) -> None:
         """Note a term of a slot, which is not below any slot noted before."""
-        packed = min(count, MAX_COUNT) << _SLOT_BITS | slot
-        key = _key(term)
-        there = self._recent.get(key)
-        if there is None:
-            self._recent[key] = packed
-            self._held += sys.getsizeof(key) + sys.getsizeof(packed)
-        elif isinstance(there, int):
-            both = array("I", (there, packed))
-            self._recent[key] = both
-            self._held += sys.getsizeof(both) - sys.getsizeof(there)
-        else:
-            before = sys.getsizeof(there)
-            there.append(packed)
-            self._held += sys.getsizeof(there) - before
-        self._recent_count += 1
-        if self._recent_count > _RECENT + len(self._packed) // 4:
+        self._new_keys.append(_key(term))
+        self._new_packed.append((count if count < MAX_COUNT else MAX_COUNT) << _SLOT_BITS | slot)
+        if len(self._new_keys) >= _NEW:
             self._settle()
 
     def get(self, term: str) -> tuple[Ints, Ints]:
         """Slots (ascending) and counts."""
-        key = _key(term)
-        at = int(self._keys.searchsorted(np.uint64(key)))
-        there = self._recent.get(key)
-        if at < len(self._keys) and self._keys[at] == key:
-            packed = self._packed[self._ends[at - 1] if at else 0 : self._ends[at]]
-            if there is not None:
-                packed = np.concatenate([packed, _as_array(there)])
-        elif there is not None:
-            packed = _as_array(there)
-        else:
+        key = np.uint64(_key(term))
+        found = []
+        for run in self._runs:
+            at = int(run.keys.searchsorted(key))
+            if at < len(run.keys) and run.keys[at] == key:
+                found.append(run.packed[run.ends[at - 1] if at else 0 : run.ends[at]])
+        # The views end here: an array that is looked at can't grow.
+        new = np.frombuffer(self._new_keys, np.uint64) == key
+        if new.any():
+            found.append(np.frombuffer(self._new_packed, np.uint32)[new])
+        if not found:
             return _NONE, _NONE
-        wide = packed.astype(np.int64)
+        wide = (found[0] if len(found) == 1 else np.concatenate(found)).astype(np.int64)
         return wide & (MAX_SLOTS - 1), wide >> _SLOT_BITS
 
     def renumber(self, slots: Ints) -> None:
         """Give each old slot its new number; -1 means that it is gone."""
         self._settle()
-        moved = slots[self._packed & (MAX_SLOTS - 1)]
-        kept = moved >= 0
-        counts = self._packed[kept] & ~np.uint32(MAX_SLOTS - 1)
-        self._packed = counts | moved[kept].astype(np.uint32)
-        before = np.append(0, np.cumsum(kept))
-        ends = before[self._ends]
-        still = np.diff(ends, prepend=0) > 0
-        self._keys, self._ends = self._keys[still], ends[still].astype(np.uint32)
+        runs = self._runs
+        self._runs = []
+        for run in runs:
+            moved = slots[run.packed & (MAX_SLOTS - 1)]
+            kept = moved >= 0
+            packed = run.packed[kept] & ~np.uint32(MAX_SLOTS - 1) | moved[kept].astype(np.uint32)
+            ends = np.append(0, np.cumsum(kept))[run.ends]
+            still = np.diff(ends, prepend=0) > 0
+            if len(packed):
+                self._push(_Run(run.keys[still], ends[still].astype(np.uint32), packed))
 
     def _settle(self) -> None:
-        """Move what is new into the arrays."""
-        if not self._recent:
-            return
-        new = sorted(self._recent.items())
-        keys = np.array([key for key, _ in new], np.uint64)
-        counts = np.array([1 if isinstance(row, int) else len(row) for _, row in new])
-        flat = chain.from_iterable((row,) if isinstance(row, int) else row for _, row in new)
-        packed = np.fromiter(flat, np.uint32, self._recent_count)
-        self._recent, self._recent_count, self._held = {}, 0, 0
-        every = np.union1d(self._keys, keys)
-        old_at = np.searchsorted(every, self._keys)
-        new_at = np.searchsorted(every, keys)
-        old_counts = np.zeros(len(every), np.int64)
-        old_counts[old_at] = np.diff(self._ends.astype(np.int64), prepend=0)
-        totals = old_counts.copy()
-        totals[new_at] += counts
-        starts = np.cumsum(totals) - totals
-        merged = np.empty(len(self._packed) + len(packed), np.uint32)
-        # A key's old postings come first: their slots are lower.
-        merged[_places(starts[old_at], old_counts[old_at])] = self._packed
-        merged[_places(starts[new_at] + old_counts[new_at], counts)] = packed
-        self._keys, self._packed = every, merged
-        self._ends = np.cumsum(totals).astype(np.uint32)
+        """Make a run of what is new."""
+        if self._new_keys:
+            keys = np.frombuffer(self._new_keys, np.uint64)
+            order = np.argsort(keys, kind="stable")
+            unique, counts = np.unique(keys, return_counts=True)
+            packed = np.frombuffer(self._new_packed, np.uint32)[order]
+            self._new_keys, self._new_packed = array("Q"), array("I")
+            self._push(_Run(unique, np.cumsum(counts).astype(np.uint32), packed))
+
+    def _push(self, run: _Run) -> None:
+        while self._runs and len(self._runs[-1].packed) <= 2 * len(run.packed):
+            run = _merged(self._runs.pop(), run)
+        self._runs.append(run)
 
     @property
     def nbytes(self) -> int:
-        settled = self._keys.nbytes + self._ends.nbytes + self._packed.nbytes
-        return sys.getsizeof(self._recent) + self._held + settled
+        runs = sum(part.nbytes for run in self._runs for part in run)
+        return runs + sys.getsizeof(self._new_keys) + sys.getsizeof(self._new_packed)
 
 
-def _places(starts: Ints, counts: NDArray[Any]) -> Ints:
+def _merged(old: _Run, new: _Run) -> _Run:
+    """One run of two; of each term the old one's postings come first, as their slots are lower."""
+    keys = np.union1d(old.keys, new.keys)
+    old_at, new_at = np.searchsorted(keys, old.keys), np.searchsorted(keys, new.keys)
+    old_counts, new_counts = _counts(old), _counts(new)
+    before_new = np.zeros(len(keys), np.int64)
+    before_new[old_at] = old_counts
+    totals = before_new.copy()
+    totals[new_at] += new_counts
+    ends = np.cumsum(totals)
+    starts = ends - totals
+    packed = np.empty(len(old.packed) + len(new.packed), np.uint32)
+    packed[_places(starts[old_at], old_counts)] = old.packed
+    packed[_places((starts + before_new)[new_at], new_counts)] = new.packed
+    return _Run(keys, ends.astype(np.uint32), packed)
+
+
+def _counts(run: _Run) -> Ints:
+    counts = run.ends.astype(np.int64)
+    counts[1:] -= run.ends[:-1]
+    return counts
+
+
+def _places(starts: Ints, counts: Ints) -> Ints:
     """All places of runs that begin at ``starts`` and are ``counts`` long."""
     ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.repeat(starts - (ends - counts), counts) + np.arange(total)
-
-
-def _as_array(row: "int | array[int]") -> NDArray[np.uint32]:
-    return np.array([row] if isinstance(row, int) else row, np.uint32)
+    return np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1])
 
 
 @lru_cache(maxsize=1 << 16)

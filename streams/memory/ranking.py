@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.core.time import DAY
 from streams.memory import facets, fixed
 from streams.memory.analyzer import query_terms
 from streams.memory.document import CRITICAL, LONG_TERM, LOW, MEDIUM, WORKING
 from streams.memory.fixed import ONE, Ints
 from streams.memory.index import TenantIndex
 
-_DAY = 86_400_000_000
 _UNIT = 256
 
 
@@ -93,7 +93,7 @@ PARTS = (
     "recency",
     "use",
 )
-HALF_LIFE = 7 * _DAY
+HALF_LIFE = 7 * DAY
 
 
 class Found(msgspec.Struct, frozen=True):

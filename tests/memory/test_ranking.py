@@ -129,7 +129,7 @@ def test_any_history_ranks_as_the_naive_model(
 ):
     with (
         patch.object(index_module, "_DEAD_BEFORE_COMPACTION", spare),
-        patch.object(postings, "_RECENT", spare * 10),
+        patch.object(postings, "_NEW", 1 + spare * 10),
     ):
         index, there = grown(facts)
     rebuilt = TenantIndex.of(reversed(there))
