@@ -31,12 +31,10 @@ class Facets:
 
     def append(self, slot: int, document: Document) -> None:
         values = sorted(set(_values(document)))
-        for kind, value in values:
-            self._exact.add(kind + value, slot)
+        self._exact.add(slot, {kind + value: 1 for kind, value in values})
         words = {k + word for k, value in values if k in BOOSTED for word in _terms(value)}
         words.update(DATE + word for word in date_words(document.timestamp))
-        for word in sorted(words):
-            self._words.add(word, slot)
+        self._words.add(slot, dict.fromkeys(sorted(words), 1))
 
     def keep(self, slots: Ints) -> None:
         """Drop the dead: ``slots`` has the new number of each old slot, -1 for none."""

@@ -36,8 +36,7 @@ class Lexical:
         """Index the next slot's terms."""
         slot = len(self._lengths)
         self._lengths.append(len(terms))
-        for term, count in Counter(terms).items():
-            self.postings.add(term, slot, count)
+        self.postings.add(slot, Counter(terms))
 
     def keep(self, kept: Ints, slots: Ints) -> None:
         """Drop the dead: ``kept`` are the old slots that stay, ``slots`` all their new numbers."""

@@ -6,6 +6,7 @@ identifiers that stand in one memory only. Terms are known by 64 bits of their B
 
 import sys
 from array import array
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -42,10 +43,12 @@ class Postings:
         self._new_keys = array("Q")
         self._new_packed = array("I")
 
-    def add(self, term: str, slot: int, count: int = 1) -> None:
-        """Note a term of a slot, which is not below any slot noted before."""
-        self._new_keys.append(_key(term))
-        self._new_packed.append((count if count < MAX_COUNT else MAX_COUNT) << _SLOT_BITS | slot)
+    def add(self, slot: int, counts: Mapping[str, int]) -> None:
+        """Note a slot's terms and how often each; slots come in ascending order."""
+        self._new_keys.extend(map(_key, counts))
+        self._new_packed.extend(
+            [min(count, MAX_COUNT) << _SLOT_BITS | slot for count in counts.values()]
+        )
         if len(self._new_keys) >= _NEW:
             self._settle()
 
