@@ -45,7 +45,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """In 1/256 where nothing else is said.
 
-    Chosen with bench/locomo.py; docs/decisions/draft-retrieval.md tells how.
+    Chosen with bench/locomo.py; docs/decisions/0008-hybrid-retrieval.md tells how.
     """
 
     k1: int = 922
