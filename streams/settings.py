@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     default_budget_usd: str = "100"
     job_history_hours: int = 48
     job_stale_seconds: int = 3600
+    working_limit: int = 100
+    """Memories in the working memory of one agent of one tenant."""
     namespace_tenants: dict[str, str] = {}
     failpoint: str = ""
     """Tests only: ``NAME@FLAGFILE`` kills this process once at that point."""
@@ -59,12 +61,12 @@ _FROM_ONE = (
     "log_retention_hours",
     "job_history_hours",
     "job_stale_seconds",
+    "working_limit",
 )
 # Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
 _LATER = frozenset(
     (
         "ERASE_DEADLINE_HOURS",
-        "WORKING_LIMIT",
         "CONSOLIDATE_WINDOW_HOURS",
         "CONSOLIDATE_EVERY_SECONDS",
         "TOTAL_MEMORY_MB",

@@ -25,11 +25,12 @@ TENANT_COMMANDS = "tenant.commands.v1"
 TENANT_LOG = "tenant.log.v1"
 TENANT_DEDUPE = "tenant.dedupe.v1"
 OWNERS = "streams.owners.v1"
+MEMORY_RECORDS = "memory.records.v1"
 BUDGET_ALERTS = "budget.alerts.v1"
 TENANT_AUDIT = "tenant.audit.v1"
 
 INPUTS = (JOB_EVENTS, AGENT_MESSAGES, CONTEXT_REQUESTS, TENANT_COMMANDS)
-OUTPUTS = (BUDGET_ALERTS, TENANT_AUDIT)
+OUTPUTS = (MEMORY_RECORDS, BUDGET_ALERTS, TENANT_AUDIT)
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +119,7 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         topic(
             OWNERS, "topic/partition", "fold", "every worker", compact, internal=True, partitions=1
         ),
+        topic(MEMORY_RECORDS, "tenant/memory id", "fold", "users", compact),
         topic(BUDGET_ALERTS, "tenant", "fold", "users"),
         topic(TENANT_AUDIT, "tenant", "fold", "users"),
         *(topic(dlq(t), "as read", "admit, fold", "users") for t in INPUTS),

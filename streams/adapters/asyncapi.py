@@ -18,6 +18,7 @@ TYPES: dict[str, tuple[str, ...]] = {
         "state.set",
         "state.delete",
     ),
+    topology.MEMORY_RECORDS: ("memory.record",),
     topology.BUDGET_ALERTS: (
         "budget.threshold.crossed",
         "budget.exceeded",
@@ -30,6 +31,7 @@ TYPES: dict[str, tuple[str, ...]] = {
         "budget.deleted",
         "state.set",
         "state.deleted",
+        "memory.expired",
         "event.late",
     ),
 }
@@ -121,7 +123,7 @@ def _message(topic: str, kind: str) -> dict[str, Any]:
         "examples": [
             {"name": f"example{n}", "payload": p} for n, p in enumerate(schema["examples"])
         ],
-        "bindings": {"kafka": _any_key() if topic == topology.JOB_EVENTS else _tenant_key()},
+        "bindings": {"kafka": _KEYS.get(topic, _tenant_key)()},
     }
 
 
@@ -186,6 +188,15 @@ def _any_key() -> dict[str, Any]:
         "key": {"description": "Any, never a tenant; a run's id keeps its events in order."},
         "bindingVersion": "0.5.0",
     }
+
+
+def _memory_key() -> dict[str, Any]:
+    pattern = "^[A-Za-z0-9._-]{1,128}/[A-Za-z0-9._:-]{1,200}$"
+    return _tenant_key() | {"key": {"type": "string", "pattern": pattern}}
+
+
+_KEYS = {topology.JOB_EVENTS: _any_key, topology.MEMORY_RECORDS: _memory_key}
+"""What a topic's key is, where it is not the tenant."""
 
 
 def schema_name(topic: str, kind: str) -> str:

@@ -220,6 +220,18 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
             "not_found",
         ),
     ],
+    "memory.expired": [
+        _audit(
+            "memory.expired",
+            "memory",
+            "gate-2026-11-20",
+            {
+                "timestamp": "2026-11-20T10:00:00.000000Z",
+                "ttl_seconds": 86400,
+                "gdpr_deletion_date": "2026-11-21T10:00:00.000000Z",
+            },
+        )
+    ],
     "event.late": [
         _audit(
             "event.late",
@@ -233,4 +245,36 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
             },
         )
     ],
+}
+
+RECORDS: dict[str, list[dict[str, Any]]] = {
+    "memory.record": [
+        {
+            "id": "gate-2026-11-22",
+            "tenant": "t1",
+            "agent": "quality-1",
+            "session": "s1",
+            "content": "The quality gate failed: 3 of 400 rows had no customer id.",
+            "timestamp": _AT,
+            "priority": "HIGH",
+            "context_tags": ["argo_workflow"],
+            "tier": "working",
+            "kind": "observed",
+            "sources": [],
+            "related_memories": ["8f0c1a52-4f0e-5b5c-9a39-0d6c7f1a2b3c"],
+            "access_count": 2,
+            "last_accessed": "2026-11-22T10:05:00.000000Z",
+            "ttl_seconds": 86400,
+            "gdpr_deletion_date": "2026-11-23T10:00:00.123456Z",
+            "cost_attribution": "project-a",
+            "cluster_state": {"cluster": "eu-1"},
+            "pipeline_context": ["ingest"],
+            "subject": "customer-17",
+            "metadata": {"rows": 400, "gate": "customer_id"},
+            "revision": 1,
+            "consolidated_into": None,
+            "embedding_model": "all-MiniLM-L6-v2",
+            "bytes": 1152,
+        }
+    ]
 }

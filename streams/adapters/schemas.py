@@ -10,6 +10,7 @@ import msgspec
 from streams.adapters import examples
 from streams.core.inputs import INPUT_TYPES
 from streams.core.journal import Audit
+from streams.memory.record import MemoryRecord
 from streams.usage.alerts import BudgetAlert
 from streams.usage.unpriced import UnpricedAlert
 
@@ -21,6 +22,7 @@ _TIME = {
     "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
     "description": "RFC 3339, UTC, six fraction digits.",
 }
+_NO_TIME = {"anyOf": [_TIME, {"type": "null"}]}
 _AMOUNT = {
     "type": "string",
     "pattern": r"^-?(0|[1-9]\d*)(\.\d{0,8}[1-9])?$",
@@ -37,6 +39,9 @@ _OUTPUT_FIELDS: dict[str, Schema] = {
     "severity": {"enum": ["info", "warning", "critical"]},
     "outcome": {"enum": ["done", "rejected", "deferred"]},
     "alert_id": {"type": "string", "format": "uuid"},
+    "timestamp": _TIME,
+    "last_accessed": _NO_TIME,
+    "gdpr_deletion_date": _NO_TIME | {"description": "timestamp + ttl_seconds."},
 }
 _OF_ALERT: dict[str, Schema] = {
     "budget.threshold.crossed": {"type": "integer", "minimum": 1, "maximum": 1000},
@@ -52,6 +57,8 @@ def schemas() -> dict[str, Schema]:
         made[f"{kind}.v1"] = _alert(kind, shown)
     for action, shown in examples.AUDITS.items():
         made[f"tenant.audit.{action}.v1"] = _audit(action, shown)
+    for kind, shown in examples.RECORDS.items():
+        made[f"{kind}.v1"] = _output(MemoryRecord, f"{kind}.v1", kind, shown)
     return made
 
 

@@ -201,6 +201,7 @@ def _content(data: events.AgentMessage) -> log.Content:
         subject=data.subject,
         memory_id=data.memory_id,
         metadata=data.metadata,
+        given=tuple(name for name in log.CORRECTABLE if getattr(data, name) is not None),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from streams.core import journal
 from streams.core.fold import Entry, Output, View
 from streams.core.log import (
+    Accessed,
     BudgetDelete,
     BudgetSet,
     Config,
@@ -22,7 +23,10 @@ from streams.core.log import (
 from streams.core.rows import Row
 from streams.jobs import folds as jobs
 from streams.jobs import rows as jobs_rows
+from streams.memory import limit
 from streams.memory import rows as memory
+from streams.memory.access import fold_accessed
+from streams.memory.remember import remember
 from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
 from streams.usage.budget_commands import fold_budget_delete, fold_budget_set
@@ -34,15 +38,26 @@ ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS, *memory.ROWS, *jobs_r
 """All row kinds that folds write; the digest covers them."""
 
 
+def _message(view: View, entry: Entry, body: Message) -> list[Output]:
+    """Meter a message, and remember what it says if it says anything."""
+    outputs = fold_message(view, entry, body)
+    if body.content is not None:
+        remember(view, entry, body, outputs)
+    return outputs
+
+
 def _tick(view: View, entry: Entry, body: Tick) -> list[Output]:
     """Log time has moved: what is due goes, a bounded part with each tick."""
     expire(view, entry.log_time)
     jobs.work(view, entry.log_time)
-    return []
+    return limit.fold_tick(view, entry, body)
 
 
 def _config(view: View, entry: Entry, body: Config) -> list[Output]:
-    return [*fold_config(view, entry, body), *jobs.fold_config(view, entry, body)]
+    """Keep the settings that change results, each package its own."""
+    fold_config(view, entry, body)
+    jobs.fold_config(view, entry, body)
+    return limit.fold_config(view, entry, body)
 
 
 def _job_run(view: View, entry: Entry, body: JobRun) -> list[Output]:
@@ -50,13 +65,14 @@ def _job_run(view: View, entry: Entry, body: JobRun) -> list[Output]:
 
 
 FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {
-    Message: fold_message,
+    Message: _message,
     BudgetSet: fold_budget_set,
     BudgetDelete: fold_budget_delete,
     TenantSet: fold_tenant_set,
     Refusal: fold_refusal,
     Tick: _tick,
     Config: _config,
+    Accessed: fold_accessed,
     StateSet: fold_state_set,
     StateDelete: fold_state_delete,
     JobRun: _job_run,

@@ -24,7 +24,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
-    """One CloudEvent for an output topic, keyed by tenant."""
+    """One CloudEvent for an output topic, in the tenant's partition."""
 
     topic: str
     """Name in the topology, without prefix."""
@@ -34,6 +34,8 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     subject: str
     data: bytes
     """JSON."""
+    key: str | None = None
+    """Kafka's key where it is not the tenant: compacted topics keep the last of each key."""
 
 
 class Reader(Protocol):

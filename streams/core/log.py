@@ -49,8 +49,16 @@ class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
     price_version: str
 
 
+class Vector(msgspec.Struct, frozen=True, array_like=True):
+    """An embedding: ``data`` is one int8 a dimension, times ``scale`` about what the model said."""
+
+    model: str
+    scale: float
+    data: bytes
+
+
 class Content(msgspec.Struct, frozen=True, array_like=True):
-    """What becomes a memory."""
+    """What becomes a memory, or corrects one."""
 
     text: str
     priority: int
@@ -62,6 +70,25 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     subject: str | None
     memory_id: str | None
     metadata: dict[str, Any] | None
+    given: tuple[str, ...] = ()
+    """Names of the optional fields that were given: a correction replaces these alone."""
+    vector: Vector | None = None
+
+
+CORRECTABLE = (
+    "priority",
+    "agent",
+    "session",
+    "context_tags",
+    "ttl_seconds",
+    "cost_attribution",
+    "cluster_state",
+    "pipeline_context",
+    "related_memories",
+    "subject",
+    "metadata",
+)
+"""What ``Content.given`` may name: what a message may leave out, with the names it has there."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag="message", gc=False):
@@ -108,6 +135,15 @@ class StateDelete(msgspec.Struct, frozen=True, array_like=True, tag="state.delet
     if_version: int | None
 
 
+class Accessed(msgspec.Struct, frozen=True, array_like=True, tag="memory.accessed"):
+    """Memories of a tenant that a worker gave out: ids, and how often each since the last record.
+
+    The record's origin is the worker's own: (its name, when it started, a sequence).
+    """
+
+    counts: tuple[tuple[str, int], ...]
+
+
 class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
     """Marks an input record of this tenant that admit sent to the DLQ."""
 
@@ -128,6 +164,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
     tzdata: str
     job_history_hours: int = 48
     job_stale_seconds: int = 3600
+    working_limit: int = 100
+    """Memories in the working memory of one agent of one tenant."""
 
 
 DEFAULT_CONFIG = Config(dedupe_hours=24, grace_hours=24, default_budget=100 * NANO, tzdata="")
@@ -192,6 +230,7 @@ Body = (
     | JobRun
     | JobDeclared
     | DatasetDeclared
+    | Accessed
 )
 
 

@@ -47,7 +47,111 @@ class BytesRow(Row, frozen=True, array_like=True, gc=False):
     used: int
 
 
-ROWS: tuple[type[Row], ...] = (StateRow, ValueRow, DueRow, BytesRow)
+class MemoryRow(Row, frozen=True, array_like=True):
+    """A memory, all but its vector. Missing texts are empty; JSON is compact."""
+
+    kind: ClassVar[bytes] = b"m/"
+
+    text: str
+    timestamp: int
+    """Event time of the message that made it."""
+    place: int
+    """Offset in the log of that message: orders memories of one event time."""
+    agent: str
+    session: str
+    priority: int
+    context_tags: tuple[str, ...]
+    cost_attribution: str
+    related_memories: tuple[str, ...]
+    ttl_seconds: int | None
+    cluster_state: bytes | None
+    pipeline_context: tuple[str, ...] | None
+    subject: str | None
+    metadata: bytes | None
+    use: int
+    """Uses, fading (streams/memory/use.py): being written is one."""
+    working: bool = True
+    """Of its agent's working memory; long-term otherwise."""
+    revision: int = 1
+    access_count: int = 0
+    last_accessed: int | None = None
+    embedding_model: str | None = None
+    vector_bytes: int = 0
+    size: int = 0
+    """What it counts for in its tenant's bytes."""
+    consolidated: bool = False
+    sources: tuple[str, ...] = ()
+    consolidated_into: str | None = None
+
+
+class VectorRow(Row, frozen=True, array_like=True):
+    """The embedding of a memory: apart, so that a use or a move does not write it again."""
+
+    kind: ClassVar[bytes] = b"v/"
+
+    model: str
+    scale: float
+    data: bytes
+    """One int8 a dimension."""
+
+
+class TimelineRow(Row, frozen=True, array_like=True):
+    """A memory at its event time, the newest first: the order of lists."""
+
+    kind: ClassVar[bytes] = b"o/"
+
+
+class WorkingRow(Row, frozen=True, array_like=True):
+    """A memory in its agent's working memory; the key holds its worth, the least first."""
+
+    kind: ClassVar[bytes] = b"q/"
+
+
+class AgentRow(Row, frozen=True, array_like=True, gc=False):
+    """How many memories an agent's working memory has, and which is worth the least."""
+
+    kind: ClassVar[bytes] = b"g/"
+
+    count: int
+    least: bytes
+    """Its worth. Nobody has to look below it, where the keys of all that left lay."""
+
+
+class CountRow(Row, frozen=True, array_like=True, gc=False):
+    """How many memories a tenant has; there is none while it has none."""
+
+    kind: ClassVar[bytes] = b"l/"
+
+    working: int
+    long_term: int
+
+
+class MemoryConfigRow(Row, frozen=True, array_like=True):
+    """Settings about memories that change results, as the log's last config record has them."""
+
+    kind: ClassVar[bytes] = b"e/"
+
+    working_limit: int = 100
+    at: bytes | None = None
+    """Up to where ticks have applied a lowered limit; None: everywhere."""
+
+
+CONFIG_KEY = MemoryConfigRow.kind
+NO_CONFIG = MemoryConfigRow()
+
+ROWS: tuple[type[Row], ...] = (
+    StateRow,
+    ValueRow,
+    DueRow,
+    BytesRow,
+    MemoryRow,
+    VectorRow,
+    TimelineRow,
+    WorkingRow,
+    AgentRow,
+    CountRow,
+    MemoryConfigRow,
+)
 
 
 def state_keys(tenant: str, agent: str) -> bytes:
@@ -78,3 +182,43 @@ def row_of_due(key: bytes) -> bytes:
 def tenant_of(key: bytes) -> str:
     """The tenant in the key of a tenant's row."""
     return key[2 : key.index(0)].decode()
+
+
+def memory_key(tenant: str, memory_id: str) -> bytes:
+    """Key of a memory."""
+    return tenant_key(MemoryRow, tenant, memory_id.encode())
+
+
+def vector_key(tenant: str, memory_id: str) -> bytes:
+    """Key of a memory's vector."""
+    return tenant_key(VectorRow, tenant, memory_id.encode())
+
+
+def timeline_key(tenant: str, timestamp: int, memory_id: str) -> bytes:
+    """Key of a memory in the order of lists."""
+    return tenant_key(TimelineRow, tenant, sortable(-timestamp) + memory_id.encode())
+
+
+def id_on_timeline(key: bytes, prefix: bytes) -> str:
+    """The memory in its key in the order of lists, ``prefix`` being the tenant's."""
+    return key[len(prefix) + 8 :].decode()
+
+
+def agent_key(tenant: str, agent: str) -> bytes:
+    """Key of an agent's working memory. Its name is packed with its length."""
+    return tenant_key(AgentRow, tenant, _pack(agent))
+
+
+def working_prefix(agent: bytes) -> bytes:
+    """All working memories of the agent at this key; a memory's worth completes it."""
+    return WorkingRow.kind + agent[len(AgentRow.kind) :]
+
+
+def worth(row: MemoryRow, memory_id: str) -> bytes:
+    """What a working memory is worth, as bytes that sort as it does."""
+    return b"%c%b%b" % (row.priority, sortable(row.use), memory_id.encode())
+
+
+def id_of_worth(worth: bytes) -> str:
+    """The memory in its worth."""
+    return worth[9:].decode()

@@ -58,6 +58,7 @@ def config_of(settings: Settings) -> Config:
         version("tzdata"),
         settings.job_history_hours,
         settings.job_stale_seconds,
+        settings.working_limit,
     )
 
 

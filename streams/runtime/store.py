@@ -33,7 +33,7 @@ from rocksdict import Rdict, WriteBatch
 from streams.core.errors import PartitionRed, StoreLost
 from streams.core.fold import Entry, Output, View
 from streams.core.ids import event_hash, partition_of
-from streams.core.log import Config, Refusal, Tick
+from streams.core.log import Accessed, Config, Refusal, Tick
 from streams.core.time import HOUR
 from streams.runtime import metrics, positions
 from streams.runtime.chunks import Chunk
@@ -56,7 +56,7 @@ transaction is all that an event costs. The ticks see to it that what is idle is
 COMMIT_SECONDS = 15.0
 """The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
 CLOSE_SECONDS = 5.0
-_UNIDENTIFIED = (Tick, Config, Refusal)
+_UNIDENTIFIED = (Tick, Config, Refusal, Accessed)
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -336,10 +336,9 @@ class PartitionStore:
             ("content-type", b"application/json"),
             ("origin", cause.encode()),
         ]
+        key = (output.key or output.tenant).encode()
         return _noted(
-            await self._producer.send(
-                topic, output.data, output.tenant.encode(), partition, headers=headers
-            )
+            await self._producer.send(topic, output.data, key, partition, headers=headers)
         )
 
     async def _send_identities(self) -> list[Any]:

@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from streams import topology
 from streams.ports import Cluster, Producer
 from streams.settings import Settings
-from streams.web import docs, jobs, problems, service, state, tenants, writes
+from streams.web import docs, jobs, memories, problems, service, state, tenants, writes
 from streams.web.guards import loopback_only
 from streams.web.intake import Check
 from streams.web.reading import Reading
@@ -92,6 +92,8 @@ def create_app(
             writes.jobs,
             writes.commands,
             writes.context,
+            memories.memories,
+            memories.memory,
             state.states,
             state.state,
             state.set_state,

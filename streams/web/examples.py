@@ -137,6 +137,35 @@ RUNS: dict[str, Any] = {
     "as_of": NOON,
 }
 
+MEMORY: dict[str, Any] = {
+    "id": "gate-2026-11-22",
+    "tenant": "t1",
+    "agent": "quality-1",
+    "session": "s1",
+    "content": "The quality gate failed: 3 of 400 rows had no customer id.",
+    "timestamp": NOON,
+    "priority": "HIGH",
+    "context_tags": ["argo_workflow"],
+    "tier": "working",
+    "kind": "observed",
+    "sources": [],
+    "related_memories": [],
+    "access_count": 0,
+    "last_accessed": None,
+    "ttl_seconds": 43_200,
+    "gdpr_deletion_date": NEXT_MIDNIGHT,
+    "cost_attribution": "project-a",
+    "cluster_state": {"cluster": "eu-1"},
+    "pipeline_context": ["ingest"],
+    "subject": None,
+    "metadata": {"rows": 400},
+    "revision": 1,
+    "consolidated_into": None,
+    "embedding_model": "all-MiniLM-L6-v2",
+    "bytes": 1041,
+}
+MEMORIES: dict[str, Any] = {"items": [MEMORY], "next": None, "as_of": NOON}
+
 OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "messages": ("202", ACCEPTED),
     "jobs": ("202", ACCEPTED),
@@ -146,6 +175,8 @@ OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "budgets": ("200", BUDGETS),
     "alerts": ("200", ALERTS),
     "audit": ("200", AUDITS),
+    "memories": ("200", MEMORIES),
+    "memory": ("200", MEMORY),
     "state": ("200", STATE),
     "set_state": ("200", STATE),
     "delete_state": ("200", STATE | {"value": None}),

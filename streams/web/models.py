@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from streams.memory.record import MemoryRecord
 from streams.ports import PartitionStatus, Produced
 
 Time = Annotated[
@@ -208,6 +209,12 @@ class StateItem(Struct, frozen=True, kw_only=True):
 
 class States(Struct, frozen=True):
     items: list[StateItem]
+    next: Next
+    as_of: AsOf
+
+
+class Memories(Struct, frozen=True):
+    items: list[MemoryRecord]
     next: Next
     as_of: AsOf
 

@@ -28,7 +28,7 @@ from streams.web.reading import FORWARDED, Question, Reading, positions
 
 TheReading = NamedDependency[SkipValidation[Reading]]
 AnyRequest = Request[Any, Any, Any]
-Compute = Callable[[LocalPartition], dict[str, Any]]
+Compute = Callable[[LocalPartition], Any]
 
 ERRORS = (400, 409, 422, 503, 504)
 _WAITING = ("after", "wait_ms")

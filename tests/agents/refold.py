@@ -223,11 +223,7 @@ async def _refold(records: Sequence[Raw], way: Way, folder: Path) -> Story:
 
 def tell(one: PartitionStore, broker: Broker) -> Story:
     """Tell what is stored and what went out."""
-    outputs = [
-        (topic, *sent[1:])
-        for topic in (topology.BUDGET_ALERTS, topology.TENANT_AUDIT)
-        for sent in broker.topics[topic]
-    ]
+    outputs = [(topic, *sent[1:]) for topic in topology.OUTPUTS for sent in broker.topics[topic]]
     window = one.config.dedupe_hours * HOUR
     # What is past the window may lie here still: it is never asked for.
     applied = {

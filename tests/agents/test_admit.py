@@ -124,8 +124,17 @@ def test_whole_message() -> None:
             subject="person",
             memory_id="m-2",
             metadata={"k": 1, "b": True, "n": None, "f": 1.5},
+            given=log.CORRECTABLE,
         ),
     )
+
+
+def test_what_was_given_is_known() -> None:
+    data = {"content": "x", "agent": "", "context_tags": [], "subject": None, "priority": "LOW"}
+    body = admit(incoming(json.dumps(data).encode()), Book()).body
+    assert isinstance(body, log.Message)
+    assert body.content is not None
+    assert body.content.given == ("priority", "agent", "context_tags")
 
 
 def test_plain_strings_for_cluster_and_pipeline() -> None:

@@ -134,6 +134,8 @@ def test_the_log_has_all_that_can_happen(
             b"budget.deleted": 10,
             b"tenant.set": 10,
             b"state.set": 50,
+            b"memory.record": 200,
+            b"memory.expired": 2,
             b"state.deleted": 5,
         }
     )

@@ -10,6 +10,8 @@ from usage.writer import Writer
 
 from streams.agents.fold import FOLDS, ROWS, fold
 from streams.core.log import (
+    CORRECTABLE,
+    Accessed,
     Body,
     BudgetDelete,
     BudgetSet,
@@ -26,15 +28,35 @@ from streams.core.log import (
     StateSet,
     TenantSet,
     Tick,
+    Vector,
 )
 from streams.core.time import DAY, parse_time
+from streams.memory import rows as memory
 
 NOW = parse_time("2026-03-02T12:00:00Z")
 tokens = st.integers(0, 2**53)
 nano = st.none() | st.integers(0, 10**18)
 text = st.text(st.characters(codec="utf-8"), max_size=20)
 calls = st.builds(Call, text, text, tokens, tokens, tokens, tokens, nano, nano, text)
-messages = st.builds(Message, text, text, text, text, calls, st.none())
+floats = st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), floats, text)
+ids = st.sampled_from(("a", "b", "c:1"))
+contents = st.builds(
+    Content,
+    text=text,
+    priority=st.integers(1, 4),
+    context_tags=st.lists(text, max_size=2).map(tuple),
+    ttl_seconds=st.none() | st.integers(1, 31_557_600_000),
+    cluster_state=st.none() | st.dictionaries(text, scalars, max_size=2),
+    pipeline_context=st.none() | st.lists(text, max_size=2).map(tuple),
+    related_memories=st.lists(ids, max_size=2).map(tuple),
+    subject=st.none() | text,
+    memory_id=st.none() | ids,
+    metadata=st.none() | st.dictionaries(text, scalars, max_size=2),
+    given=st.lists(st.sampled_from(CORRECTABLE), unique=True).map(tuple),
+    vector=st.none() | st.builds(Vector, text, st.floats(0, 1), st.binary(max_size=9)),
+)
+messages = st.builds(Message, text, text, text, text, calls, st.none() | contents)
 budget_sets = st.builds(
     BudgetSet,
     text,
@@ -73,6 +95,10 @@ bodies = st.one_of(
     st.builds(Config, st.just(24), st.integers(1, 10_000), st.integers(0, 10**18), st.just("")),
     st.just(Tick()),
     st.builds(
+        Accessed,
+        st.lists(st.tuples(ids, st.integers(1, 2**31)), max_size=3).map(tuple),
+    ),
+    st.builds(
         StateSet,
         text,
         text,
@@ -87,6 +113,10 @@ times = st.one_of(st.integers(0, NOW + DAY), st.integers(NOW - DAY, NOW + DAY))
 
 def test_every_body_has_its_fold() -> None:
     assert set(FOLDS) == set(get_args(Body))
+
+
+def test_no_two_kinds_of_rows_share_a_key() -> None:
+    assert len({row.kind for row in ROWS}) == len(ROWS)
 
 
 @settings(max_examples=60, deadline=None)
@@ -107,8 +137,9 @@ def test_no_admitted_value_stops_a_fold(steps: list[tuple[Body, int, int]]) -> N
 def test_a_message_without_a_call_counts_nothing() -> None:
     log = Writer()
     content = Content("hello", 2, (), None, None, None, (), None, None, None)
-    assert log.append(Message("a", "s", "", "", None, content)) == []
-    assert not log.view.rows
+    [record] = log.append(Message("a", "s", "", "", None, content))
+    assert record.topic == "memory.records.v1"
+    assert {key[:2] for key in log.view.rows} <= {row.kind for row in memory.ROWS}
 
 
 def test_a_refusal_without_an_origin_is_passed_over() -> None:

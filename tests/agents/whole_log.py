@@ -17,7 +17,19 @@ from agents.malformed import MALFORMED
 from streams.agents.admit import Incoming, admit, marker
 from streams.core import log
 from streams.core.errors import Refused
-from streams.core.log import BudgetSet, Call, Config, Origin, Record, TenantSet, Tick
+from streams.core.log import (
+    DEFAULT_CONFIG,
+    Accessed,
+    BudgetSet,
+    Call,
+    Content,
+    Message,
+    Origin,
+    Record,
+    TenantSet,
+    Tick,
+    Vector,
+)
 from streams.core.money import NANO
 from streams.core.time import DAY, HOUR, SECOND, format_time, parse_time
 from streams.topology import AGENT_MESSAGES, CONTEXT_REQUESTS, JOB_EVENTS, TENANT_COMMANDS
@@ -34,6 +46,8 @@ OPENLINEAGE = {
     "job": {"namespace": "t1", "name": "load"},
 }
 RUN_STATES = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
+MEMORIES = [f"m{n}" for n in range(12)]
+CONTENT = Content("hi", 2, (), None, None, None, ("m1",), None, None, None)
 _SMALL = [bad for bad in MALFORMED if len(bad.value or b"") < 10_000]
 
 
@@ -141,8 +155,9 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         *[_call] * 30,
         *[_budget] * 3,
         _command,
-        _talk,
         *[_state] * 3,
+        *[_talk] * 5,
+        *[_access] * 2,
         *[_refused] * 3,
         *[_run] * 6,
         _lineage,
@@ -276,8 +291,35 @@ def _datasets(inputs: Inputs, size: int) -> list[dict[str, Any]]:
 
 
 def _talk(inputs: Inputs) -> None:
-    data = {"content": "hello", "context_tags": ["b", "a"], "priority": "HIGH"}
-    inputs.event(AGENT_MESSAGES, inputs.random.choice(TENANTS), "agent.message", data)
+    """Few agents say much: their working memories are full, and what they said is corrected."""
+    random = inputs.random
+    data: dict[str, Any] = {
+        "content": random.choice(("hello", "é" * 500)),
+        "priority": random.choice((None, "LOW", "HIGH", "CRITICAL")),
+        "agent": random.choice((None, "a1", "a2")),
+        "context_tags": random.choice((None, ["b", "a"])),
+        "metadata": random.choice((None, {"n": 2**80, "f": 0.1})),
+        "ttl_seconds": random.choice((None, None, 600, 10**8)),
+    }
+    if random.random() < 0.6:
+        data["memory_id"] = random.choice(MEMORIES)
+    tenant, time = random.choice(TENANTS[:3]), inputs.now - random.choice((0, HOUR))
+    if random.random() < 0.5:
+        inputs.event(AGENT_MESSAGES, tenant, "agent.message", data, time)
+        return
+    # As admit writes it once it has a model.
+    content = msgspec.structs.replace(
+        CONTENT, memory_id=data.get("memory_id"), vector=Vector("m", 0.1, b"v" * 384)
+    )
+    origin = Origin("embedded", 0, 0, len(inputs.log))
+    inputs.write(tenant, Message("a1", "s", "", "", None, content), origin)
+
+
+def _access(inputs: Inputs) -> None:
+    random = inputs.random
+    counts = tuple((name, random.randint(1, 3)) for name in random.sample(MEMORIES, 3))
+    origin = Origin("accesses", random.choice((0, 1)), 0, len(inputs.log))
+    inputs.write(random.choice(TENANTS[:3]), Accessed(counts), origin)
 
 
 def _budget(inputs: Inputs) -> None:
@@ -351,6 +393,13 @@ def _odd(inputs: Inputs) -> None:
 
 def _config(inputs: Inputs) -> None:
     random = inputs.random
-    hours, grace = random.choice((1, 2, 24, 100)), random.choice((1, 24))
-    budget, history = random.choice((20, 100)) * NANO, random.choice((1, 48))
-    inputs.write("", Config(hours, grace, budget, "2026.6", history, 60))
+    config = msgspec.structs.replace(
+        DEFAULT_CONFIG,
+        dedupe_hours=random.choice((1, 2, 24, 100)),
+        grace_hours=random.choice((1, 24)),
+        default_budget=random.choice((20, 100)) * NANO,
+        job_history_hours=random.choice((1, 48)),
+        job_stale_seconds=60,
+        working_limit=random.choice((2, 5, 30)),
+    )
+    inputs.write("", config)

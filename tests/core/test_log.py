@@ -6,6 +6,7 @@ import pytest
 from streams.core import log
 from streams.core.errors import PartitionRed
 from streams.core.log import (
+    Accessed,
     Call,
     Config,
     Content,
@@ -21,13 +22,19 @@ from streams.core.log import (
     StateSet,
     TenantSet,
     Tick,
+    Vector,
 )
 
 ORIGIN = Origin("agent.messages.v1", 0, 3, 41)
 CONTENT = Content("hi", 2, ("x",), None, None, None, (), None, None, {"a": 1})
+VECTOR = Vector("mini", 0.0078125, bytes(range(256)))
+EMBEDDED = msgspec.structs.replace(CONTENT, given=("agent",), vector=VECTOR)
 BODIES = (
     Message("a", "s", "p", "eu-1", Call("openai", "gpt-4o", 1, 2, 0, 0, None, 1 << 90, "v"), None),
     Message("", "", "", "", None, CONTENT),
+    Message("", "", "", "", None, EMBEDDED),
+    Message("", "", "", "", None, msgspec.structs.replace(EMBEDDED, metadata={"n": 1 << 70})),
+    Accessed((("m1", 2), ("m:2", 1))),
     TenantSet("Asia/Kolkata"),
     Refusal("schema"),
     Tick(),

@@ -16,12 +16,27 @@ from streams.agents.fold import fold
 from streams.core.fold import Entry, Output
 from streams.core.log import Origin
 from streams.core.time import DAY, format_time, parse_time
-from streams.topology import AGENT_MESSAGES, BUDGET_ALERTS, TENANT_AUDIT, TENANT_COMMANDS
+from streams.topology import AGENT_MESSAGES, OUTPUTS, TENANT_AUDIT, TENANT_COMMANDS
 
 NOW = parse_time("2026-11-22T12:00:00Z")
 USAGE = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 CALL = {"usage": USAGE | {"gen_ai.usage.input_tokens": 400_000}}
 MYSTERY = {"usage": {"gen_ai.request.model": "mystery", "gen_ai.usage.input_tokens": 1}}
+SAID = {
+    "content": "All.",
+    "agent": "a",
+    "session": "s",
+    "priority": "CRITICAL",
+    "context_tags": ["x"],
+    "ttl_seconds": 60,
+    "cost_attribution": "p",
+    "cluster_state": {"cluster": "eu-1", "n": [1]},
+    "pipeline_context": ["ingest"],
+    "related_memories": ["m"],
+    "subject": "who",
+    "memory_id": "m1",
+    "metadata": {"n": 1.5},
+}
 BUDGET = {"budget_id": "team", "limit_usd": "1", "period": "day"}
 STORY: list[tuple[str, dict[str, Any], int]] = [
     ("tenant.set", {"timezone": "Asia/Kolkata"}, NOW),
@@ -30,6 +45,9 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     ("agent.message", CALL, NOW),
     ("agent.message", MYSTERY, NOW),
     ("agent.message", CALL, NOW - 5 * DAY),
+    ("agent.message", {"content": "Bare."}, NOW),
+    ("agent.message", SAID, NOW),
+    ("agent.message", SAID | {"memory_id": "old"}, NOW - 5 * DAY),
     ("budget.set", BUDGET | {"limit_usd": 100}, NOW),
     ("budget.delete", {"budget_id": "team"}, NOW),
     ("budget.delete", {"budget_id": "none"}, NOW),
@@ -64,7 +82,7 @@ def test_every_published_output_is_written_and_valid(outputs: list[Output]) -> N
         )
         validator.validate(json.loads(output.data))
         written.add((output.topic, output.type))
-    assert written == {(t, kind) for t in (BUDGET_ALERTS, TENANT_AUDIT) for kind in TYPES[t]}
+    assert written == {(t, kind) for t in OUTPUTS for kind in TYPES[t]}
 
 
 def test_fields_are_those_of_the_examples(outputs: list[Output]) -> None:

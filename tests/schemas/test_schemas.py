@@ -21,6 +21,7 @@ EXAMPLES = [(name, example) for name, schema in schemas().items() for example in
 OUTPUTS = {
     **{f"{kind}.v1": kind for kind in examples.ALERTS},
     **{f"tenant.audit.{action}.v1": action for action in examples.AUDITS},
+    **{f"{kind}.v1": kind for kind in examples.RECORDS},
 }
 
 

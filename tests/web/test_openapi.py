@@ -27,6 +27,16 @@ CALL = {
     }
 }
 RUN = {"job": {"namespace": "n", "name": "j"}, "run_id": "r", "state": "START"}
+SAID = {
+    "content": "The gate failed.",
+    "memory_id": "gate",
+    "agent": "a",
+    "priority": "HIGH",
+    "ttl_seconds": 86_400,
+    "cluster_state": "eu-1",
+    "pipeline_context": "ingest",
+    "metadata": {"rows": 400},
+}
 SHOWN_ELSEWHERE = {"/", "/openapi.json"}
 
 
@@ -95,7 +105,7 @@ def test_examples_are_valid(document: dict[str, Any]) -> None:
                 for example in examples:
                     _validate(document, media["schema"], example)
                     checked += 1
-    assert checked == 4 * 3 + 1 + 13
+    assert checked == 4 * 3 + 1 + 15
 
 
 COMMANDS = "/v1/tenants/t1/commands"
@@ -104,6 +114,12 @@ BUDGET = {"budget_id": "daily", "limit_usd": 1.0, "period": "day", "thresholds":
 STEPS: list[tuple[str, str, dict[str, Any], int]] = [
     ("post", f"{COMMANDS}?wait=true", {"json": {"type": "budget.set", "data": BUDGET}}, 200),
     ("post", "/v1/tenants/t1/messages", {"json": CALL}, 202),
+    ("post", "/v1/tenants/t1/messages", {"json": SAID}, 202),
+    ("get", "/v1/tenants/t1/memories/gate", {}, 200),
+    ("get", "/v1/tenants/t1/memories/none", {}, 404),
+    ("get", "/v1/tenants/t1/memories?tier=working&priority=HIGH&agent=a", {}, 200),
+    ("get", "/v1/tenants/nobody/memories", {}, 200),
+    ("get", "/v1/tenants/t1/memories?priority=URGENT", {}, 400),
     ("get", "/v1/tenants/t1/usage?group_by=model", {}, 200),
     ("get", "/v1/tenants/t1/usage", {}, 200),
     ("get", "/v1/tenants/t1/budgets", {}, 200),
@@ -147,6 +163,7 @@ async def test_answers_are_as_documented(
         assert answer.status_code == status, (url, answer.text)
         path = url.partition("?")[0].replace("/t1/", "/{tenant}/").replace("/nobody/", "/{tenant}/")
         path = path.replace("/a1/", "/{agent}/").replace("/checkpoint", "/{key}")
+        path = path.replace("/gate", "/{memory_id}").replace("/none", "/{memory_id}")
         content = document["paths"][path][method]["responses"][str(status)]["content"]
         media = content[answer.headers["content-type"]]
         _validate(document, media["schema"], answer.json())

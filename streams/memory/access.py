@@ -1,0 +1,30 @@
+"""Fold of accesses: facts of workers that gave memories out."""
+
+from msgspec import structs
+
+from streams.core.fold import Entry, Output, View
+from streams.core.log import Accessed
+from streams.memory.memories import Memories
+from streams.memory.rows import worth
+from streams.memory.use import used
+from streams.memory.working import revalue
+
+
+def fold_accessed(view: View, entry: Entry, body: Accessed) -> list[Output]:
+    """Count accesses: working memories are worth more then; nothing moves by it."""
+    outputs: list[Output] = []
+    memories = Memories(view, entry, outputs, entry.record.tenant)
+    for memory_id, count in body.counts:
+        before = memories.get(memory_id)
+        if before is None:
+            continue
+        now = structs.replace(
+            before,
+            access_count=before.access_count + count,
+            last_accessed=max(entry.record.time, before.last_accessed or 0),
+            use=used(before.use, entry.log_time, count),
+        )
+        if now.working:
+            revalue(view, memories.agent(now), worth(before, memory_id), worth(now, memory_id))
+        memories.put(memory_id, before, now)
+    return outputs

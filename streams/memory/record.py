@@ -1,0 +1,108 @@
+"""A memory's public record: what memory.records.v1 and the API show, and how many bytes it is."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from streams.core.time import SECOND, format_time
+from streams.memory.rows import MemoryRow
+
+PRIORITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+"""Names of the priorities 1 to 4."""
+_json = msgspec.json.Encoder().encode
+
+
+class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A memory. What it does not have is null, or an empty list."""
+
+    id: str
+    tenant: str
+    agent: str | None
+    session: str | None
+    content: str
+    timestamp: Annotated[str, Meta(description="Event time of the message that made it.")]
+    priority: Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+    context_tags: list[str]
+    tier: Literal["working", "long_term"]
+    kind: Literal["observed", "consolidated"]
+    sources: list[str]
+    related_memories: list[str]
+    access_count: Annotated[int, Meta(ge=0)]
+    last_accessed: str | None
+    ttl_seconds: int | None
+    gdpr_deletion_date: Annotated[
+        str | None, Meta(description="timestamp + ttl_seconds; null without a ttl.")
+    ]
+    cost_attribution: str | None
+    cluster_state: dict[str, Any] | None
+    pipeline_context: list[str] | None
+    subject: str | None
+    metadata: dict[str, Any] | None
+    revision: Annotated[int, Meta(ge=1, description="Rises with each correction.")]
+    consolidated_into: str | None
+    embedding_model: str | None
+    bytes: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                description="UTF-8 length of this record as compact JSON without this field, and "
+                "the bytes of its vector.",
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
+def deletion_date(timestamp: int, ttl_seconds: int | None) -> int | None:
+    """Event time from which a memory is due; None: never."""
+    return None if ttl_seconds is None else timestamp + ttl_seconds * SECOND
+
+
+def measured(tenant: str, memory_id: str, row: MemoryRow) -> tuple[bytes, int]:
+    """Write a record as JSON, and count its bytes.
+
+    Returns
+    -------
+    json, size
+        ``size`` stands in the JSON already.
+    """
+    bare = _json(public(tenant, memory_id, row))
+    size = len(bare) + row.vector_bytes
+    return b'%b,"bytes":%d}' % (bare[:-1], size), size
+
+
+def public(tenant: str, memory_id: str, row: MemoryRow) -> MemoryRecord:
+    """Make the record of a row, without its bytes."""
+    due = deletion_date(row.timestamp, row.ttl_seconds)
+    # Objects are kept as JSON; the encoder takes them in as they are.
+    cluster_state: Any = None if row.cluster_state is None else msgspec.Raw(row.cluster_state)
+    metadata: Any = None if row.metadata is None else msgspec.Raw(row.metadata)
+    pipeline = row.pipeline_context
+    return MemoryRecord(
+        id=memory_id,
+        tenant=tenant,
+        agent=row.agent or None,
+        session=row.session or None,
+        content=row.text,
+        timestamp=format_time(row.timestamp),
+        priority=PRIORITIES[row.priority - 1],  # type: ignore[arg-type]
+        context_tags=list(row.context_tags),
+        tier="working" if row.working else "long_term",
+        kind="consolidated" if row.consolidated else "observed",
+        sources=list(row.sources),
+        related_memories=list(row.related_memories),
+        access_count=row.access_count,
+        last_accessed=None if row.last_accessed is None else format_time(row.last_accessed),
+        ttl_seconds=row.ttl_seconds,
+        gdpr_deletion_date=None if due is None else format_time(due),
+        cost_attribution=row.cost_attribution or None,
+        cluster_state=cluster_state,
+        pipeline_context=None if pipeline is None else list(pipeline),
+        subject=row.subject,
+        metadata=metadata,
+        revision=row.revision,
+        consolidated_into=row.consolidated_into,
+        embedding_model=row.embedding_model,
+    )
