@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
 from streams import topology
+from streams.core.ids import partition_of
 from streams.core.time import format_time
 from streams.settings import Settings
 from tests.faults.events import Event
@@ -21,6 +23,8 @@ RESERVE_S = 30.0
 LEAST_RATE = 20.0
 STEP_S = 0.05
 
+_partition_of = cache(partition_of)
+
 
 def record(settings: Settings, event: Event) -> dict[str, Any]:
     """Arguments of ``producer.send`` for an event, in binary mode."""
@@ -28,6 +32,7 @@ def record(settings: Settings, event: Event) -> dict[str, Any]:
         "topic": topology.name(settings, event.topic),
         "value": msgspec.json.encode(event.data),
         "key": event.tenant.encode(),
+        "partition": _partition_of(event.tenant, settings.partitions),
         "headers": [
             ("ce_specversion", b"1.0"),
             ("ce_id", event.id.encode()),
@@ -46,6 +51,7 @@ def producer(settings: Settings) -> AIOKafkaProducer:
         enable_idempotence=True,
         acks="all",
         linger_ms=20,
+        max_batch_size=1 << 18,
         request_timeout_ms=120_000,
     )
 

@@ -22,8 +22,16 @@ PRICES = {
     ("google", "gemini-1.5-flash"): (Decimal("0.075"), Decimal("0.3"), Decimal("0.01875")),
     ("anthropic", "claude-sonnet-4-5"): (Decimal(3), Decimal(15), Decimal("0.3")),
 }
-SUMS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 MONEY = ("cost_usd", "reported_usd", "computed_usd")
+SUMS = (
+    "calls",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_creation_tokens",
+    *MONEY,
+    "unpriced_calls",
+)
 
 Group = tuple[str, str | None]
 """Start of a period as the API writes it, and the value it is grouped by."""
@@ -67,7 +75,8 @@ class Model:
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, str, str]] = set()
-        self._calls: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+        # By tenant, day, hour and model, in the order of SUMS.
+        self._calls: dict[tuple[str, str, str, str], list[Any]] = {}
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.commands: list[tuple[str, str]] = []
         self.unpriced: set[tuple[str, str, str]] = set()
@@ -99,7 +108,8 @@ class Model:
     def usage(self) -> dict[tuple[str, str], dict[Group, dict[str, Any]]]:
         """Return sums by (tenant, view), each by period and group."""
         usage: dict[tuple[str, str], dict[Group, dict[str, Any]]] = {}
-        for (tenant, day, hour, model), call in self._calls.items():
+        for (tenant, day, hour, model), sums in self._calls.items():
+            call = dict(zip(SUMS, sums, strict=True))
             for view, group in (
                 ("hour", (hour, None)),
                 ("day", (day, None)),
@@ -150,20 +160,16 @@ class Model:
         else:
             unpriced = 1
             self.unpriced.add((event.tenant, provider, model))
-        call = dict(zip(SUMS, (1, *tokens, 0), strict=True)) | {
-            "cost_usd": reported + computed,
-            "reported_usd": reported,
-            "computed_usd": computed,
-            "unpriced_calls": unpriced,
-        }
+        call = [1, *tokens, 0, reported + computed, reported, computed, unpriced]
         hour = start_text("hour", "UTC", event.time // QUARTER)
         day = start_text("day", "UTC", event.time // QUARTER)
         bucket = self._calls.get((event.tenant, day, hour, model))
         if bucket is None:
             self._calls[event.tenant, day, hour, model] = call
         else:
-            for name, value in call.items():
-                bucket[name] += value
+            for i, value in enumerate(call):
+                if value:
+                    bucket[i] += value
         scope = {"model": model, "cost_attribution": data.get("cost_attribution", "")}
         default = (event.tenant, "default")
         if event.tenant not in self._with_budget:
