@@ -23,6 +23,7 @@ from streams.memory.rows import (
     TimelineRow,
     VectorRow,
     WorkingRow,
+    working_prefix,
 )
 from streams.memory.use import used
 
@@ -206,6 +207,10 @@ class Machine(RuleBasedStateMachine):
         view = self.log.view
         working = [key for key, _ in view.scan(WorkingRow, WorkingRow.kind)]
         assert len(working) == sum(r["tier"] == "working" for r in self.memories.values())
+        for agent, row in view.scan(AgentRow, AgentRow.kind):
+            prefix = working_prefix(agent)
+            own = [key[len(prefix) :] for key in working if key.startswith(prefix)]
+            assert (row.count, row.least) == (len(own), own[0])
         assert sum(row.count for _, row in view.scan(AgentRow, AgentRow.kind)) == len(working)
         for kind in (MemoryRow, TimelineRow):
             assert sum(1 for _ in view.scan(kind, kind.kind)) == len(self.memories)

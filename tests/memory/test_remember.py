@@ -239,6 +239,15 @@ def test_a_corrected_memory_comes_back() -> None:
     assert sent(log.say(memory_id="a")) == [("a", "working"), ("b", "long_term")]
 
 
+def test_a_long_term_memory_keeps_its_uses() -> None:
+    log = worked(("a", {}), ("b", {}), ("c", {}))
+    log.access(("a", 5))
+    log.say(memory_id="a")
+    log.say(memory_id="d")
+    log.say(memory_id="e")
+    assert log.tiers()["a"] == "working"
+
+
 def test_agents_and_tenants_have_working_memories_of_their_own() -> None:
     log = worked(("a", {"agent": "x"}), ("b", {"agent": "x"}), ("c", {"agent": "y"}), ("d", {}))
     assert set(log.tiers().values()) == {"working"}
