@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,16 +14,20 @@ from streams.core.log import DEFAULT_CONFIG
 from streams.core.time import HOUR
 from streams.runtime import positions, recovery
 from streams.runtime.clients import Inquiry
+from streams.runtime.digest import digest
 from streams.runtime.view import open_database
 from streams.settings import Settings
 from tests.faults.fleet import Fleet
 from tests.faults.wrong import Wrong
 
 
-async def check_databases(settings: Settings, fleet: Fleet) -> list[Wrong]:
+async def check_databases(
+    settings: Settings, fleet: Fleet, digests: Mapping[int, str]
+) -> list[Wrong]:
     """After all have stopped: the last owner's database is what the topics alone give.
 
-    Compares everything, fences and identities too, but the position in the changelog.
+    Compares everything, fences and identities too, but the position in the changelog; and the
+    state's digest with what its owner said (``digests``).
     """
     wrong: list[Wrong] = []
     log = topology.name(settings, topology.TENANT_LOG)
@@ -33,8 +38,11 @@ async def check_databases(settings: Settings, fleet: Fleet) -> list[Wrong]:
         with tempfile.TemporaryDirectory(prefix="streams-check-") as folder:
             db = open_database(Path(folder) / "state")
             await _rebuild(settings, partition, db)
-            rebuilt = _all(db)
+            rebuilt, replayed = _all(db), digest(db.iter()).hex
             db.close()
+        if replayed != digests.get(partition):
+            what = f"the changelog gives {replayed}, its owner said {digests.get(partition)}"
+            wrong.append(Wrong(f"partition {partition}: {what}"))
         if live != rebuilt:
             keys = [k for k in live.keys() | rebuilt.keys() if live.get(k) != rebuilt.get(k)]
             kinds = Counter(key[:3] for key in keys)

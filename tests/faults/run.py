@@ -79,6 +79,7 @@ class Run:
             self.settings, Path(settings.data) / "logs", {"fold": LEAST, "admit": LEAST}
         )
         self._hand = Hand(self._fleet, self._flags, self._note)
+        self._digests: dict[int, str] = {}
         self._over = False
         self._tails = ""
         self._began = time.monotonic()
@@ -149,7 +150,7 @@ class Run:
             self._note(f"all is reflected {time.monotonic() - began:.1f} s after the last event")
             await self._check(apis)
         await self._stop()
-        self.outcome.wrong += await check_databases(settings, self._fleet)
+        self.outcome.wrong += await check_databases(settings, self._fleet, self._digests)
         self._note("the databases are checked")
         alerts = sum(len(alerts) for alerts in model.alerts().values())
         figures |= {
@@ -187,10 +188,10 @@ class Run:
         wrong += await checks.check_alerts(settings, model)
         wrong += await checks.check_audit(settings, model)
         self._note("alerts and audit are checked")
-        wrong += await checks.check_digests(settings, apis)
+        wrong += await checks.check_owners(settings, apis, self._digests)
         wrong += await checks.check_positions(settings)
         wrong += await checks.check_dead_letters(settings)
-        self._note("digests and positions are checked")
+        self._note("owners and positions are checked")
 
     async def _stop(self) -> None:
         stopped = await self._fleet.stop()
