@@ -1,5 +1,6 @@
 """Real faults of brokers, disks and owners, made from outside the code that they befall."""
 
+import asyncio
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +14,8 @@ from aiokafka.structs import TopicPartition
 from streams import topology
 from streams.runtime import clients, topics
 from streams.settings import Settings
+
+SEEN_S = 10.0
 
 
 @asynccontextmanager
@@ -32,6 +35,14 @@ async def _configure(admin: AIOKafkaAdminClient, topic: str, configs: dict[str, 
         [ConfigResource(ConfigResourceType.TOPIC, topic, configs)]
     ):
         assert [resource[0] for resource in answer.resources] == [0], answer
+    # What the controller has taken reaches the broker a moment later.
+    asked = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(configs))
+    async with asyncio.timeout(SEEN_S):
+        while True:
+            (told,) = await admin.describe_configs([asked])
+            found = {entry[0]: entry[1] for entry in told.resources[0][4]}
+            if found == configs:
+                return
 
 
 async def truncate(settings: Settings, tp: TopicPartition, before: int) -> None:

@@ -88,12 +88,14 @@ async def test_a_refused_batch_in_the_middle_of_a_slice_stops_what_is_behind_it(
     """Rule 9: an idempotent producer lets later batches through after a refused one."""
     await send_inputs(one, range(COUNT), long=[12])
     gave_up: list[str] = []
-    async with admitting(one, tmp_path, gave_up.append) as role:
-        async with refusing(one, topology.name(one, TENANT_LOG), 900):
+    async with contextlib.AsyncExitStack() as refused:
+        await refused.enter_async_context(refusing(one, topology.name(one, TENANT_LOG), 900))
+        async with admitting(one, tmp_path, gave_up.append) as role:
             with contextlib.suppress(TimeoutError):
                 await until(lambda: (w := role._writers.get(messages(one))) and w._failures > 2)
             assert (await committed(one, inquiry), max(await logged(one, inquiry))) == (10, 9)
-        await until(lambda: committed_all(one, inquiry))
+            await refused.aclose()
+            await until(lambda: committed_all(one, inquiry))
     assert gave_up == []
     found = await logged(one, inquiry)
     assert [o for at, o in enumerate(found) if o not in found[:at]] == list(range(COUNT))
