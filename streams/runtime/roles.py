@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams import topology
@@ -190,18 +190,22 @@ class FoldRole:
         while True:
             await asyncio.sleep(self._settings.tick_seconds)
             running = [p for p, owner in self.owners.items() if owner.state == "running"]
-            self._show_lag(running)
-            with contextlib.suppress(KafkaError):
+            try:
+                self._show_lag(running)
                 await asyncio.gather(*(self._append(p, Tick()) for p in running))
+            except KafkaError as error:
+                log.info("a tick failed: %r", error)
+            except Exception:
+                # Without ticks time stands still for idle partitions, and nobody would be told.
+                log.exception("a tick failed")
 
     def _show_lag(self, partitions: Iterable[int]) -> None:
         topic = self._host.job.topic
         for partition in partitions:
             store = self.owners[partition].store
-            with contextlib.suppress(IllegalStateError):
-                end = self.app.chunk_consumer.highwater(TP(topic, partition))
-                if store is not None and end is not None:
-                    metrics.LAG.labels(topic, str(partition)).set(max(0, end - store.offset - 1))
+            end = self.app.chunk_consumer.highwater(TP(topic, partition))
+            if store is not None and end is not None:
+                metrics.LAG.labels(topic, str(partition)).set(max(0, end - store.offset - 1))
 
 
 class AdmitRole:

@@ -16,7 +16,11 @@ from typing import Any
 import aiokafka
 import faust
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    IllegalStateError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -145,6 +149,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if tp in self.assignment() and tp not in self._paused_partitions:
             self._active_partitions.add(tp)
         self._released.set()
+
+    def highwater(self, tp: TP) -> int | None:
+        """Return the partition's end as last heard; None between two assignments too."""
+        try:
+            end: int | None = super().highwater(tp)
+        except (AssertionError, IllegalStateError):  # aiokafka asserts that it is assigned
+            return None
+        return end
 
     def _set_active_tps(self, tps: set[TP]) -> set[TP]:
         # A new assignment begins held: its owner releases it.
