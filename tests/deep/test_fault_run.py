@@ -8,7 +8,7 @@ from tests.faults.soak import Options, brokers_of, one
 
 pytestmark = pytest.mark.deep
 SEEDS = (1, 2, 3)
-EVENTS = 100_000
+EVENTS = 60_000
 
 
 def test_the_seeds_reach_every_failpoint_and_one_breaks_brokers() -> None:
