@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from streams.core.fold import Reader
-from streams.core.log import Call
+from streams.core.log import Call, Vector
 
 
 class PriceBook(Protocol):
@@ -16,6 +16,24 @@ class PriceBook(Protocol):
 
     def cost(self, call: Call, at: int) -> int | None:
         """Nano-USD of a call at an event time (microseconds); None for an unknown model."""
+
+
+class Embedder(Protocol):
+    """A loaded model. Blocks and is thread-safe: called off the event loop."""
+
+    @property
+    def model(self) -> str:
+        """Name of what makes its vectors comparable: the model and its weights."""
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Return a vector for each text, in their order, unit length before quantising."""
+
+
+class QueryEmbedder(Protocol):
+    """What a process with a model has: `AdmitRole.embedding` (None without a model)."""
+
+    async def embed_query(self, text: str) -> Vector:
+        """Return the vector of a query, ahead of what is being admitted; loads the model once."""
 
 
 class Produced(msgspec.Struct, frozen=True):

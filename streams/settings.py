@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     job_stale_seconds: int = 3600
     working_limit: int = 100
     """Memories in the working memory of one agent of one tenant."""
+    embedder: str = "auto"
+    """Model of admit: auto, none, a model's name, or its folder."""
     namespace_tenants: dict[str, str] = {}
     failpoint: str = ""
     """Tests only: ``NAME@FLAGFILE`` kills this process once at that point."""
@@ -76,7 +78,6 @@ _LATER = frozenset(
         "S3_ENDPOINT",
         "S3_PREFIX",
         "TOKENS_FILE",
-        "EMBEDDER",
         "MEMORY_LIMIT",
     )
 )
