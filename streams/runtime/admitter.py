@@ -2,8 +2,9 @@
 
 The steps of a slice: decode all (what is refused goes to the DLQ and leaves a marker); check sizes;
 send, one batch in flight for each partition of the log; await every ack of log and DLQ; only then
-commit the input's offset. After any failed send the producer is thrown away and reading goes back
-to the committed offset: an idempotent producer lets later batches through after a failed one.
+the input's offset may be committed, which the next slice does not wait for. After any failed send
+the producer is thrown away and reading goes back to the committed offset: an idempotent producer
+lets later batches through after a failed one.
 """
 
 import asyncio
@@ -30,11 +31,12 @@ from streams.core.log import Origin, Record
 from streams.ports import PriceBook
 from streams.runtime import clients, metrics, positions, recovery
 from streams.runtime.chunks import Chunk
+from streams.runtime.commits import OffsetCommits
 from streams.runtime.failpoints import reach
 from streams.runtime.ownership import Incarnation, Ownership, announce_incarnation
 from streams.runtime.reading import PartitionReader
 from streams.runtime.topic_ids import topic_id
-from streams.runtime.transport import Consumer, ConsumerThread
+from streams.runtime.transport import Consumer
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ class AdmitHost(msgspec.Struct, frozen=True):
     book: PriceBook
     ownership: Ownership
     inquiry: clients.Inquiry
+    commits: OffsetCommits
     producer: SharedProducer
     dead_letters: SharedProducer
     """Compresses: a small compressed batch may hold a value that no plain one could carry on."""
@@ -222,8 +225,7 @@ class OriginWriter(PartitionReader):
             await self.host.dead_letters.discard(undertaker)
             raise
         reach("admit.acknowledged")
-        await self._commit(records[-1])
-        reach("admit.committed")
+        self._acknowledged(records[-1])
         metrics.EVENTS.labels(self.topic, "admitted").inc(len(records) - len(dead))
         metrics.EVENTS.labels(self.topic, "refused").inc(len(dead))
 
@@ -282,14 +284,18 @@ class OriginWriter(PartitionReader):
         partition = self.tp.partition % partitions
         await (await producer.send_batch(batch, self._dlq, partition=partition))
 
-    async def _commit(self, last: Any) -> None:
+    def _acknowledged(self, last: Any) -> None:
         known = Committed(self._incarnation, positions.fingerprint(last))
-        thread: ConsumerThread = self.host.consumer()._thread
-        await thread.commit_with_metadata(
-            {self.tp: (last.offset + 1, msgspec.json.encode(known).decode())}
+        self.host.commits.put(
+            self.tp, last.offset + 1, msgspec.json.encode(known).decode(), self.reassigned
         )
         self._done = last.offset
         self._failures = 0
+
+    async def _close(self) -> None:
+        # What is looked up when it opens again must not be older than what this one has done.
+        await self.host.commits.settle(self.tp)
+        await super()._close()
 
 
 async def _all(*sends: Any) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
 from streams.runtime.app import App, make_app
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
+from streams.runtime.commits import OffsetCommits
 from streams.runtime.owner import Host, PartitionOwner
 from streams.runtime.ownership import Ownership
 from streams.runtime.store import Job
+from streams.runtime.transport import ConsumerThread
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -245,6 +247,7 @@ class AdmitRole:
             CataloguePrices(),
             ownership,
             inquiry,
+            OffsetCommits(self._commit),
             self._producer,
             self._dead_letters,
             lambda: self.app.chunk_consumer,
@@ -286,6 +289,10 @@ class AdmitRole:
             else:
                 self._writers[tp] = OriginWriter(self._host, self._short[tp.topic], tp)
         self._assigned = True
+
+    async def _commit(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
+        thread: ConsumerThread = self.app.chunk_consumer._thread
+        await thread.commit_with_metadata(offsets)
 
     def _nudge(self) -> None:
         for writer in self._writers.values():

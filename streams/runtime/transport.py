@@ -27,7 +27,7 @@ from faust.types import TP, ConsumerMessage
 from yarl import URL
 
 from streams.runtime.chunks import Chunk
-from streams.runtime.lean import LeanConsumer
+from streams.runtime.lean import GatheringConsumer
 
 FETCH_WAIT_MS = 100
 FETCH_BYTES = 2 << 20
@@ -45,7 +45,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _create_worker_consumer(self, transport: "Transport") -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
-        return LeanConsumer(
+        return GatheringConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,

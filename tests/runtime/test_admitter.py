@@ -17,6 +17,7 @@ from streams.runtime import admitter, clients, topics
 from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
+from streams.runtime.commits import OffsetCommits
 from streams.runtime.ownership import Incarnation, Ownership, announce_incarnation
 from streams.settings import Settings
 from streams.topology import AGENT_MESSAGES, TENANT_LOG, dlq
@@ -51,7 +52,6 @@ class Feed:
         self.writer: OriginWriter | None = None
         self.sought: list[int] = []
         self.fail_commits = 0
-        self._thread = self
         self._group = group
         self._records = records
 
@@ -70,7 +70,7 @@ class Feed:
         for first in range(offset, len(self._records), 7):
             self.writer.put(Chunk(first - 1, self._records[first : first + 7]))
 
-    async def commit_with_metadata(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
+    async def commit(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
         if self.fail_commits:
             self.fail_commits -= 1
             raise KafkaTimeoutError("injected")
@@ -100,6 +100,7 @@ class Stage:
             FreeBook(),
             ownership,
             group,
+            OffsetCommits(feed.commit),
             self.producer,
             self.dead_letters,
             lambda: feed,  # type: ignore[arg-type,return-value]
@@ -210,7 +211,7 @@ async def test_a_failure_goes_back_and_loses_nothing(
     await until(stage.done)
     if what != "commit":
         assert await shared.get() is not producer
-    assert len(stage.feed.sought) > 1
+    await until(lambda: len(stage.feed.sought) > 1)
     assert stage.gave_up == []
     await check_all(stage)
 
