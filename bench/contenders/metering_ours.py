@@ -36,18 +36,19 @@ def note(topic: str, partition: int, following: int) -> None:
 
 
 def watch_admit() -> None:
-    admit, commit = OriginWriter._slice, OriginWriter._commit
+    admit, commit = OriginWriter._slice, AdmitRole._commit
 
     async def watched_slice(writer: OriginWriter, records: Any) -> None:
         if writer.topic == "agent.messages.v1" and not watch.running:
             watch.start()
         await admit(writer, records)
 
-    async def watched_commit(writer: OriginWriter, last: Any) -> None:
-        await commit(writer, last)
-        note(writer.topic, writer.tp.partition, writer._next)
+    async def watched_commit(role: AdmitRole, offsets: Any) -> None:
+        await commit(role, offsets)
+        for tp, (following, _) in offsets.items():
+            note(role._short[tp.topic], tp.partition, following)
 
-    OriginWriter._slice, OriginWriter._commit = watched_slice, watched_commit  # type: ignore[method-assign]
+    OriginWriter._slice, AdmitRole._commit = watched_slice, watched_commit  # type: ignore[method-assign]
 
 
 def watch_fold() -> None:

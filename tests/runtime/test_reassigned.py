@@ -1,7 +1,7 @@
 """A rebalance may fall into any wait of an owner or writer; each must then seek once more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from faust.types import TP
 from streams.runtime import owner
 from streams.runtime.admitter import AdmitHost, OriginWriter
 from streams.runtime.chunks import Chunk
+from streams.runtime.commits import OffsetCommits
 from streams.runtime.owner import Host, PartitionOwner
 from streams.settings import Settings
 
@@ -34,6 +35,9 @@ class FakeConsumer:
 
     def is_held(self, tp: TP) -> bool:
         return False
+
+    async def commit(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
+        raise AssertionError("nothing was admitted")
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +130,11 @@ async def test_an_owner_takes_only_what_follows_on(
 
 async def test_a_writer_opens_anew_when_a_rebalance_falls_into_its_seek(until: Until) -> None:
     consumer = FakeConsumer()
-    host = cast(AdmitHost, SimpleNamespace(settings=Settings(), consumer=lambda: consumer))
+    commits = OffsetCommits(consumer.commit)
+    host = cast(
+        AdmitHost,
+        SimpleNamespace(settings=Settings(), consumer=lambda: consumer, commits=commits),
+    )
     writer = WriterOfNothing(host, "agent.messages.v1", TP("agent.messages.v1", 0))
     await until(lambda: writer.state == "running")
     consumer.during[2] = writer.reassigned
