@@ -1,12 +1,13 @@
 """Protocols for the outside: what the agents and the API need and the runtime or adapters give."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from streams.core.fold import Reader
+from streams.core.fold import Reader, Rows
 from streams.core.log import Call, Vector
+from streams.memory.question import Question
 
 
 class PriceBook(Protocol):
@@ -91,12 +92,34 @@ class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
 
 
+class Snapshot(Rows, Protocol):
+    """Committed rows of one moment, for any thread."""
+
+    def close(self) -> None:
+        """Let go of them: until then the partition can't be closed."""
+
+
+class Watcher(Protocol):
+    """Hears what becomes of a partition's committed rows."""
+
+    def committed(self, rows: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """These rows have changed just now; None was removed. Must be quick and never raise."""
+
+    async def closing(self) -> None:
+        """The partition is about to be closed: let go of its snapshots."""
+
+
 class LocalPartition(Protocol):
     """A partition that this process owns and that is open for reads."""
+
+    watcher: Watcher | None
 
     @property
     def reader(self) -> Reader:
         """Committed rows."""
+
+    def snapshot(self) -> Snapshot:
+        """Committed rows as they are now; StoreLost when the partition is closed."""
 
     @property
     def log_time(self) -> int:
@@ -135,3 +158,16 @@ class Cluster(Protocol):
 
     def ready(self) -> str | None:
         """None when this process does its work, else what it waits for."""
+
+
+class Finder(Protocol):
+    """Answers questions about the memories of a tenant."""
+
+    async def find(self, local: LocalPartition, tenant: str, question: Question) -> msgspec.Raw:
+        """Body of the answer, from the tenant's partition; counts accesses.
+
+        Raises
+        ------
+        StoreLost
+            The partition went away meanwhile.
+        """

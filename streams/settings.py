@@ -1,6 +1,7 @@
 """The one settings object: environment STREAMS_*, over a TOML file, over defaults."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Memories in the working memory of one agent of one tenant."""
     embedder: str = "auto"
     """Model of admit: auto, none, a model's name, or its folder."""
+    memory_limit: str = "256MB"
+    """What a fold worker keeps of indexes for search, e.g. 64MB, 1GB or in bytes; 0: nothing."""
     namespace_tenants: dict[str, str] = {}
     failpoint: str = ""
     """Tests only: ``NAME@FLAGFILE`` kills this process once at that point."""
@@ -54,6 +57,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def admit_group(self) -> str:
         return f"{self.group}-admit"
+
+    @property
+    def memory_bytes(self) -> int:
+        """``memory_limit`` in bytes."""
+        return size_bytes(self.memory_limit)
 
 
 _FROM_ONE = (
@@ -78,7 +86,6 @@ _LATER = frozenset(
         "S3_ENDPOINT",
         "S3_PREFIX",
         "TOKENS_FILE",
-        "MEMORY_LIMIT",
     )
 )
 
@@ -119,11 +126,13 @@ def load(
     given |= {name: value for name, value in overrides.items() if value is not None}
     if isinstance(given.get("namespace_tenants"), str):
         given["namespace_tenants"] = _json_map(given["namespace_tenants"])
-    if "default_budget_usd" in given:
-        given["default_budget_usd"] = str(given["default_budget_usd"])
+    for name in ("default_budget_usd", "memory_limit"):
+        if name in given:
+            given[name] = str(given[name])
     try:
         settings = msgspec.convert(given, Settings, strict=False)
         parse_usd(settings.default_budget_usd)
+        size_bytes(settings.memory_limit)
     except (msgspec.ValidationError, ValueError) as error:
         raise Misuse(f"a setting is wrong: {error}") from None
     for name in _FROM_ONE:
@@ -151,6 +160,30 @@ def _from_file(path: str | None) -> dict[str, Any]:
         }
     except (OSError, ValueError) as error:
         raise Misuse(f"STREAMS_CONFIG: {error}") from None
+
+
+_UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+_SIZE = re.compile(r"(\d{1,15}) ?((?:[KMG]?B)?)", re.ASCII | re.IGNORECASE)
+
+
+def size_bytes(text: str) -> int:
+    """Bytes of a size; 1 MB is 1,048,576 of them.
+
+    Raises
+    ------
+    ValueError
+        Not such a text.
+
+    Examples
+    --------
+    >>> size_bytes("256MB"), size_bytes("0")
+    (268435456, 0)
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"a size is written 256MB, 1GB or 0, not {text!r}")
+    number, unit = match.groups()
+    return int(number) * _UNITS[unit.upper()]
 
 
 def _json_map(text: str) -> dict[str, str]:

@@ -38,6 +38,9 @@ def test_an_unknown_name_is_a_warning_and_one_of_a_later_part_is_not() -> None:
         ("DEFAULT_BUDGET_USD", "a lot"),
         ("DEFAULT_BUDGET_USD", "NaN"),
         ("DEFAULT_BUDGET_USD", "-1"),
+        ("MEMORY_LIMIT", "much"),
+        ("MEMORY_LIMIT", "-1"),
+        ("MEMORY_LIMIT", "1.5GB"),
         ("NAMESPACE_TENANTS", "[1]"),
         ("NAMESPACE_TENANTS", "{"),
         ("CONFIG", "/does/not/exist.toml"),
@@ -54,6 +57,17 @@ def test_a_namespace_map_is_json_in_the_environment_and_a_table_in_the_file(tmp_
     from_file, _ = settings.load({"STREAMS_CONFIG": str(file)})
     from_environment, _ = settings.load({"STREAMS_NAMESPACE_TENANTS": '{"ns": "t1"}'})
     assert from_file.namespace_tenants == from_environment.namespace_tenants == {"ns": "t1"}
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [("0", 0), ("12", 12), ("1KB", 1024), ("64 mb", 64 << 20), ("2GB", 2 << 30), ("7B", 7)],
+)
+def test_a_size_is_bytes_or_has_a_unit(value: str, size: int, tmp_path: Path) -> None:
+    assert settings.load({"STREAMS_MEMORY_LIMIT": value})[0].memory_bytes == size
+    file = tmp_path / "streams.toml"
+    file.write_text("memory_limit = 4096\n")
+    assert settings.load({"STREAMS_CONFIG": str(file)})[0].memory_bytes == 4096
 
 
 def test_the_documentation_lists_every_setting_with_its_default() -> None:

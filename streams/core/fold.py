@@ -38,11 +38,15 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     """Kafka's key where it is not the tenant: compacted topics keep the last of each key."""
 
 
-class Reader(Protocol):
-    """Typed rows of one partition; what the query side gets."""
+class Rows(Protocol):
+    """Typed rows by key."""
 
     def get(self, kind: type[R], key: bytes) -> R | None:
         """Return the row at ``key``, or None."""
+
+
+class Reader(Rows, Protocol):
+    """Typed rows of one partition; what the query side gets."""
 
     def scan(
         self, kind: type[R], prefix: bytes, *, reverse: bool = False, start: bytes | None = None

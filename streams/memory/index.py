@@ -39,6 +39,7 @@ class TenantIndex:
         self._alive = Column(np.bool_)
         self._timestamps = Column(np.int64)
         self._places = Column(np.int64)
+        self._revisions = Column(np.int64)
         self._priorities = Column(np.uint8)
         self._tiers = Column(np.uint8)
         self._uses = Column(np.uint32)
@@ -47,6 +48,7 @@ class TenantIndex:
             self._alive,
             self._timestamps,
             self._places,
+            self._revisions,
             self._priorities,
             self._tiers,
             self._uses,
@@ -93,6 +95,7 @@ class TenantIndex:
                 True,
                 document.timestamp,
                 document.place,
+                document.revision,
                 document.priority,
                 document.tier,
                 min(document.uses, 0xFFFFFFFF),
@@ -108,6 +111,19 @@ class TenantIndex:
         self.related.moved(document.id, slot)
         if document.model is not None and document.vector:
             self._vectors(document.model, len(document.vector)).append(slot, document.vector)
+
+    def update(self, document: Document) -> None:
+        """Make a memory what it is now, at little cost where it was only used or moved."""
+        slot = self._slots.get(document.id)
+        if (
+            slot is None
+            or self._places.values[slot] != document.place
+            or self._revisions.values[slot] != document.revision
+        ):
+            self.put(document)
+        else:
+            self.used(document.id, document.uses, document.used_at)
+            self.moved(document.id, document.tier)
 
     def remove(self, memory_id: str) -> bool:
         """Forget a memory; False when there is none of this id."""

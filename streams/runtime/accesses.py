@@ -79,8 +79,10 @@ class Accesses:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        with contextlib.suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self.flush(), STOP_SECONDS)
+        except Exception as error:
+            log.warning("the last accesses are not counted: %r", error)
 
     async def flush(self) -> None:
         """Append what was counted, after what is still unsent."""
@@ -91,7 +93,11 @@ class Accesses:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:
+                # What waits is sent with the next flush; without one nothing would be, ever.
+                log.exception("accesses could not be appended")
 
     def _pack(self) -> None:
         """Make records of the counts: at most one flush of records is under way."""

@@ -8,6 +8,7 @@ from streams.runtime.clients import ApiProducer, Inquiry
 from streams.runtime.cluster import KafkaCluster
 from streams.runtime.http import listen, serving, url_of
 from streams.runtime.ownership import Ownership
+from streams.runtime.search import Search
 from streams.settings import Settings
 
 
@@ -20,13 +21,15 @@ async def serve(settings: Settings, port: int) -> AsyncIterator[str]:
     producer = ApiProducer(settings.kafka)
     inquiry = Inquiry(settings.kafka)
     cluster = KafkaCluster(settings, ownership, inquiry, {}, lambda: None)
+    search = Search(0)
     await ownership.start()
     await producer.start()
     await inquiry.start()
     try:
-        async with serving(listening, settings, cluster, producer):
+        async with serving(listening, settings, cluster, producer, search):
             yield url_of(listening)
     finally:
         await inquiry.stop()
         await producer.stop()
         await ownership.stop()
+        await search.stop()

@@ -10,7 +10,7 @@ import uvicorn
 from streams.agents.admit import Incoming, admit
 from streams.core.errors import Misuse
 from streams.core.log import Call, Origin
-from streams.ports import Cluster, Producer
+from streams.ports import Cluster, Finder, Producer
 from streams.runtime.processes import loopback_address
 from streams.settings import Settings
 from streams.web.app import create_app, wall_clock
@@ -62,7 +62,11 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(
-    listening: socket.socket, settings: Settings, cluster: Cluster, producer: Producer
+    listening: socket.socket,
+    settings: Settings,
+    cluster: Cluster,
+    producer: Producer,
+    finder: Finder,
 ) -> AsyncIterator[None]:
     """Serve the API until the context ends."""
 
@@ -73,7 +77,9 @@ async def serving(
         incoming = Incoming(topic, key, value, headers, now, now, Origin(topic, 0, 0, 0))
         admit(incoming, _Unpriced(), settings.namespace_tenants)
 
-    app = create_app(cluster=cluster, producer=producer, check=check, settings=settings)
+    app = create_app(
+        cluster=cluster, producer=producer, check=check, settings=settings, finder=finder
+    )
     server = _Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     )

@@ -24,6 +24,10 @@ DLQ = Counter("streams_dlq", "Refused records, by code", ["code"])
 RECOVERY_SECONDS = Histogram(
     "streams_recovery_seconds", "Take-over of a partition", buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60)
 )
+SEARCH_SECONDS = Histogram(
+    "streams_search_seconds", "Answers to questions about memories", buckets=(*_QUICK, 5, 10, 30)
+)
+SEARCH_INDEX_BYTES = Gauge("streams_search_index_bytes", "Indexes kept for the next search")
 STORES_LOST = Counter("streams_stores_lost", "Stores closed and taken over again", ["reason"])
 _BUILD = Info("streams_build", "Version of this worker")
 _BUILD.info({"version": streams.__version__, "python": platform.python_version()})

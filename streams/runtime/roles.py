@@ -19,6 +19,7 @@ from streams.core import log as facts
 from streams.core.log import VERSION, Body, Config, Record, Tick
 from streams.core.money import parse_usd
 from streams.runtime import clients, metrics
+from streams.runtime.accesses import Accesses
 from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
 from streams.runtime.app import App, make_app
 from streams.runtime.chunks import Chunk
@@ -64,6 +65,11 @@ def config_of(settings: Settings) -> Config:
     )
 
 
+def _now() -> int:
+    """Wall clock, microseconds."""
+    return time.time_ns() // 1000
+
+
 def _missing(app: App, topics: Iterable[str]) -> Iterable[str]:
     """What is said of topics that somebody has deleted: the group assigns nothing of them."""
     for topic in topics:
@@ -92,6 +98,7 @@ class FoldRole:
         self._closing: dict[int, asyncio.Task[None]] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._producer = clients.plain_producer(settings.kafka)
+        self.accesses = Accesses(self._append_raw, settings.partitions, settings.worker, _now)
         if job is None:
             job, config = fold_job(settings), config_of(settings)
         self.app = make_app(
@@ -119,6 +126,7 @@ class FoldRole:
 
     async def start(self) -> None:
         await self._producer.start()
+        self.accesses.start()
         self._ownership.on_change.append(self._nudge)
         self._ticker = asyncio.create_task(self._tick(), name="ticks")
 
@@ -126,7 +134,9 @@ class FoldRole:
         if self._ticker is not None:
             self._ticker.cancel()
         await asyncio.gather(
-            *(owner.stop() for owner in self.owners.values()), *self._closing.values()
+            self.accesses.stop(),
+            *(owner.stop() for owner in self.owners.values()),
+            *self._closing.values(),
         )
         await self._producer.stop()
 
@@ -183,9 +193,11 @@ class FoldRole:
                 owner.nudge()
 
     async def _append(self, partition: int, body: Body) -> None:
-        now = time.time_ns() // 1000
-        value = facts.encode(Record(VERSION, "", None, "", "", now, body))
-        await self._producer.send_and_wait(self._host.job.topic, value, b"", partition)
+        value = facts.encode(Record(VERSION, "", None, "", "", _now(), body))
+        await self._append_raw(partition, b"", value)
+
+    async def _append_raw(self, partition: int, key: bytes, value: bytes) -> None:
+        await self._producer.send_and_wait(self._host.job.topic, value, key, partition)
 
     async def _tick(self) -> None:
         """Move the log time of partitions that may be idle."""

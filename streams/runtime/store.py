@@ -35,12 +35,13 @@ from streams.core.fold import Entry, Output, View
 from streams.core.ids import event_hash, partition_of
 from streams.core.log import Accessed, Config, Refusal, Tick
 from streams.core.time import HOUR
+from streams.ports import Watcher
 from streams.runtime import metrics, positions
 from streams.runtime.chunks import Chunk
 from streams.runtime.dedupe import Dedupe
 from streams.runtime.failpoints import reach
 from streams.runtime.fencing import hear_out, is_fenced
-from streams.runtime.view import BufferedView, DatabaseReader, write
+from streams.runtime.view import BufferedView, DatabaseReader, SnapshotRows, write
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ class PartitionStore:
         self.source = source
         self.config = config
         self.reader = DatabaseReader(db)
+        self.watcher: Watcher | None = None
         self.changelog_offset = positions.read_number(db, positions.CHANGELOG_KEY) or 0
         self._producer = producer
         self._fences = fences
@@ -128,6 +130,10 @@ class PartitionStore:
         return self.source.log_time
 
     # -- what readers ask -------------------------------------------------------------------
+
+    def snapshot(self) -> SnapshotRows:
+        """Committed rows as they are now."""
+        return SnapshotRows(self.db)
 
     async def wait_folded(self, next_offset: int, timeout: float) -> bool:
         """Wait until everything below ``next_offset`` is folded and committed.
@@ -301,6 +307,8 @@ class PartitionStore:
         metrics.count_outputs(output for output, _ in self._outputs)
         self._outputs.clear()
         self.source = source
+        if self.watcher is not None:
+            self.watcher.committed(rows)
 
     async def _send_offset(self, offset: int) -> None:
         tp = TopicPartition(self.job.topic, self.partition)
@@ -393,6 +401,8 @@ class PartitionStore:
             log.warning(
                 "closing the producer of %s: %r", self.job.transactional_id(self.partition), error
             )
+        if self.watcher is not None:
+            await self.watcher.closing()
         try:
             self.db.close()
         except Exception as error:

@@ -19,6 +19,8 @@ MAX_CLEAN_ROWS = 20_000
 """Rows kept decoded between chunks; a bound on memory, never on meaning."""
 LARGE_ROW = 4_096
 """A row of more bytes is not kept: else 20,000 of 64 KiB would be."""
+_ABSENT = "key not found"
+"""All that rocksdict says of a key that a snapshot has not: a plain Exception."""
 FEW_NEW = 64
 """Up to so many new keys are put into the sorted ones one by one; more are sorted with them."""
 
@@ -71,6 +73,31 @@ class DatabaseReader:
     ) -> Iterator[tuple[bytes, R]]:
         for key, value in scan_raw(self.db, prefix, reverse=reverse, start=start):
             yield key, decode_row(kind, value)
+
+
+class SnapshotRows:
+    """Committed rows of one moment. While it is open the database's files stay locked.
+
+    It has no scan: rocksdict's iterators of a snapshot show what was written after it.
+    """
+
+    def __init__(self, db: Rdict) -> None:
+        try:
+            self._rows = db.snapshot()
+        except DbClosedError:
+            raise StoreLost("the partition is being taken over") from None
+
+    def get(self, kind: type[R], key: bytes) -> R | None:
+        try:
+            value = self._rows[key]
+        except Exception as error:
+            if str(error) == _ABSENT:
+                return None
+            raise
+        return decode_row(kind, value)
+
+    def close(self) -> None:
+        del self._rows
 
 
 def scan_raw(

@@ -24,6 +24,7 @@ from streams.runtime.http import listen, serving, url_of
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
 from streams.runtime.roles import AdmitRole, FoldRole
+from streams.runtime.search import Search
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -132,9 +133,10 @@ class _Worker:
             self._settings, self._folder, url, ownership, inquiry, self._give_up
         )
         cluster = KafkaCluster(self._settings, ownership, inquiry, role.owners, role.ready)
+        search = self._search(role)
         watch = None
         try:
-            async with serving(listening, self._settings, cluster, producer):
+            async with serving(listening, self._settings, cluster, producer, search):
                 self._announce({"role": self._name, "pid": os.getpid(), "api": url})
                 _spare_the_collector()
                 await role.start()
@@ -145,10 +147,15 @@ class _Worker:
         finally:
             if watch is not None:
                 watch.cancel()
-            for client in (inquiry, producer, ownership):
+            for client in (search, inquiry, producer, ownership):
                 with contextlib.suppress(Exception):
                     await asyncio.wait_for(client.stop(), 2.0)
         return self._exit
+
+    def _search(self, role: Role) -> Search:
+        if not isinstance(role, FoldRole):
+            return Search(0)
+        return Search(self._settings.memory_bytes, count=role.accesses.count)
 
     async def _watch(self, app: App) -> None:
         """End the process when Faust's app has ended by itself: it may do so with exit code 0."""

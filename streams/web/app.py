@@ -13,9 +13,9 @@ from litestar.di import Provide
 from litestar.types import Receive, Scope, Send
 
 from streams import topology
-from streams.ports import Cluster, Producer
+from streams.ports import Cluster, Finder, Producer
 from streams.settings import Settings
-from streams.web import docs, jobs, memories, problems, service, state, tenants, writes
+from streams.web import docs, jobs, memories, problems, search, service, state, tenants, writes
 from streams.web.guards import loopback_only
 from streams.web.intake import Check
 from streams.web.reading import Reading
@@ -48,6 +48,7 @@ def create_app(
     producer: Producer,
     check: Check,
     settings: Settings,
+    finder: Finder,
     clock: Callable[[], int] = wall_clock,
 ) -> Litestar:
     """Make the API of one process.
@@ -61,6 +62,8 @@ def create_app(
         Sends what users post; raises Failed when Kafka does not acknowledge.
     check : callable
         Admit's decoder: (short topic, key, value, headers); raises Refused.
+    finder : Finder
+        Searches memories of the partitions that this process folds.
     clock : callable
         Wall clock, microseconds; only for what is shown.
     """
@@ -92,6 +95,8 @@ def create_app(
             writes.jobs,
             writes.commands,
             writes.context,
+            search.search,
+            search.memory_search,
             memories.memories,
             memories.memory,
             state.states,
@@ -112,6 +117,7 @@ def create_app(
         ],
         dependencies={
             "reading": Provide(lambda: reading, sync_to_thread=False),
+            "finder": Provide(lambda: finder, sync_to_thread=False),
             "writing": Provide(lambda: writing, sync_to_thread=False),
             "service": Provide(lambda: serving, sync_to_thread=False),
         },

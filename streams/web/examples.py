@@ -166,6 +166,30 @@ MEMORY: dict[str, Any] = {
 }
 MEMORIES: dict[str, Any] = {"items": [MEMORY], "next": None, "as_of": NOON}
 
+FOUND: dict[str, Any] = {
+    "results": [
+        {
+            "memory": MEMORY,
+            "score": 14.5,
+            "parts": {
+                "lexical": 9.5,
+                "dense": 3.0,
+                "neighbours": 1.25,
+                "related": 0.0,
+                "tags": 0.0,
+                "cluster": 0.0,
+                "pipeline": 0.0,
+                "cost_attribution": 0.0,
+                "agent": 0.5,
+                "priority": 0.0625,
+                "recency": 0.1015625,
+                "use": 0.0859375,
+            },
+        }
+    ],
+    "as_of": NOON,
+}
+
 OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "messages": ("202", ACCEPTED),
     "jobs": ("202", ACCEPTED),
@@ -177,6 +201,7 @@ OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "audit": ("200", AUDITS),
     "memories": ("200", MEMORIES),
     "memory": ("200", MEMORY),
+    "search": ("200", FOUND),
     "state": ("200", STATE),
     "set_state": ("200", STATE),
     "delete_state": ("200", STATE | {"value": None}),

@@ -1,5 +1,6 @@
 """Reads of memories without a search: a list, and one by its id."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from streams.web.parameters import (
     check_tenant,
     from_cursor,
 )
+from streams.web.reading import Reading
 from streams.web.tenants import AnyRequest, TheReading, answer, page
 
 Tier = Literal["working", "long_term"]
@@ -88,6 +90,18 @@ async def memory(
     after: After = None,
     wait_ms: WaitMs = 5000,
 ) -> Response[bytes]:
+    return await memory_answer(request, reading, tenant, memory_id, after, wait_ms)
+
+
+async def memory_answer(
+    request: AnyRequest,
+    reading: Reading,
+    tenant: str,
+    memory_id: str,
+    after: Sequence[str] | None,
+    wait_ms: int,
+) -> Response[bytes]:
+    """Answer with one memory."""
     check_tenant(tenant)
 
     def compute(local: LocalPartition) -> Any:

@@ -219,6 +219,19 @@ class Memories(Struct, frozen=True):
     as_of: AsOf
 
 
+class Result(Struct, frozen=True):
+    memory: MemoryRecord
+    score: Annotated[float, Meta(description="Exactly the sum of its parts")]
+    parts: Annotated[
+        dict[str, float] | None, Meta(description="With `explain`: what the score is the sum of")
+    ]
+
+
+class Found(Struct, frozen=True):
+    results: list[Result]
+    as_of: AsOf
+
+
 class Audits(Struct, frozen=True):
     items: list[Audit]
     next: Next

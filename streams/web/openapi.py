@@ -8,6 +8,7 @@ import msgspec
 from litestar import Litestar
 from litestar.openapi.spec import Reference
 
+from streams.memory.question import Question
 from streams.web.examples import OF_OPERATIONS
 
 COMMANDS = ("budget.set", "budget.delete", "tenant.set", "state.set", "state.delete")
@@ -17,9 +18,14 @@ INPUTS = ("agent.message", "job.run", *COMMANDS)
 _METHODS = ("get", "post", "put", "delete")
 
 
+def component(name: str) -> Reference:
+    """Reference to one of the document's schemas."""
+    return Reference(f"#/components/schemas/{name}")
+
+
 def input_schema(event_type: str) -> Reference:
     """Reference to the JSON Schema of a type's data."""
-    return Reference(f"#/components/schemas/{event_type}")
+    return component(event_type)
 
 
 def document(app: Litestar) -> dict[str, Any]:
@@ -28,6 +34,7 @@ def document(app: Litestar) -> dict[str, Any]:
     components = found.setdefault("components", {}).setdefault("schemas", {})
     for event_type in INPUTS:
         components[event_type] = _component(event_type)
+    components["question"] = _question()
     for operation in _operations(found):
         for parameter in operation.get("parameters", []):
             parameter["schema"] = _without_null(parameter["schema"])
@@ -44,6 +51,13 @@ def _component(event_type: str) -> dict[str, Any]:
     text = text.replace('"#/$defs/', f'"#/components/schemas/{event_type}/$defs/')
     schema: dict[str, Any] = msgspec.json.decode(text)
     return {name: part for name, part in schema.items() if name not in ("$schema", "$id")}
+
+
+def _question() -> dict[str, Any]:
+    """What is posted to search."""
+    _, found = msgspec.json.schema_components([Question])
+    schema: dict[str, Any] = found["Question"]
+    return schema
 
 
 def _operations(found: dict[str, Any]) -> Iterator[dict[str, Any]]:

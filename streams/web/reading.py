@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from inspect import isawaitable
 from typing import Any
 
 import httpx
@@ -21,6 +22,10 @@ MOVING_SECONDS = 2.0
 """How long a read without ``after`` waits for a partition that is between two owners."""
 PAUSE_SECONDS = 0.05
 
+Compute = Callable[[LocalPartition], Any]
+"""Makes an answer, or what it can be awaited from; raises StoreLost when the partition goes."""
+
+_JSON = {"content-type": "application/json"}
 _POSITION = re.compile(r"([A-Za-z0-9._-]+):(\d{1,9}):(\d{1,18})", re.ASCII)
 
 
@@ -46,6 +51,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[Position, ...] = ()
     wait_seconds: float = 5.0
     forwarded: bool = False
+    body: bytes | None = None
+    """What was posted, JSON; None: it is a GET."""
 
 
 def position(text: str, settings: Settings) -> Position:
@@ -82,13 +89,14 @@ class Reading:
         self.settings = settings
         self.client = client
 
-    async def answer(self, question: Question, compute: Callable[[LocalPartition], Any]) -> bytes:
+    async def answer(self, question: Question, compute: Compute) -> bytes:
         """Answer with JSON.
 
         Parameters
         ----------
         compute : callable
-            Makes the answer from the tenant's partition, if it turns out to be here.
+            Makes the answer from the tenant's partition, if it turns out to be here, at once or
+            after a while.
 
         Raises
         ------
@@ -105,7 +113,8 @@ class Reading:
             if (local := self.cluster.local(partition)) is not None:
                 try:
                     if await self._reflected(question, partition, local, deadline):
-                        return msgspec.json.encode(compute(local))
+                        made = compute(local)
+                        return msgspec.json.encode(await made if isawaitable(made) else made)
                 except StoreLost:
                     pass  # Taken over again here or elsewhere: ask again.
             elif question.forwarded:
@@ -157,10 +166,12 @@ class Reading:
             params.append(("wait_ms", str(max(0, int(left * 1000)))))
         timeout = httpx.Timeout(max(left, 0.0) + 10.0, connect=1.0)
         try:
-            response = await self.client.get(
+            response = await self.client.request(
+                "GET" if question.body is None else "POST",
                 url.rstrip("/") + question.path,
                 params=params,
-                headers={FORWARDED: "1"},
+                content=question.body,
+                headers={FORWARDED: "1"} | ({} if question.body is None else _JSON),
                 timeout=timeout,
             )
         except httpx.TransportError:

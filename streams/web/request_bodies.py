@@ -109,6 +109,18 @@ _QUERY = {"query": "What failed on line 3?", "max_tokens": 8192}
 
 
 @dataclass
+class Search(Operation):
+    """POST /memories/search."""
+
+    def __post_init__(self) -> None:
+        shown = {"query": "Why did the quality gate fail?", "limit": 5, "min_priority": "MEDIUM"}
+        media = OpenAPIMediaType(
+            schema=openapi.component("question"), examples={"example": Example(value=shown)}
+        )
+        self.request_body = RequestBody(required=True, content={JSON: media})
+
+
+@dataclass
 class PutState(Operation):
     """PUT of an agent's state."""
 

@@ -24,11 +24,10 @@ from streams.web.parameters import (
     from_cursor,
     to_cursor,
 )
-from streams.web.reading import FORWARDED, Question, Reading, positions
+from streams.web.reading import FORWARDED, Compute, Question, Reading, positions
 
 TheReading = NamedDependency[SkipValidation[Reading]]
 AnyRequest = Request[Any, Any, Any]
-Compute = Callable[[LocalPartition], Any]
 
 ERRORS = (400, 409, 422, 503, 504)
 _WAITING = ("after", "wait_ms")
@@ -42,8 +41,13 @@ async def answer(
     after: Sequence[str] | None,
     wait_ms: int,
     compute: Compute,
+    *,
+    body: bytes | None = None,
 ) -> Response[bytes]:
-    """Answer a read of one tenant; ``compute`` makes the body where the tenant is folded."""
+    """Answer a read of one tenant; ``compute`` makes the body where the tenant is folded.
+
+    ``body`` is what was posted, JSON; None: it is a GET.
+    """
     params = request.query_params.multi_items()
     question = Question(
         tenant=tenant,
@@ -52,6 +56,7 @@ async def answer(
         after=positions(after, reading.settings),
         wait_seconds=wait_ms / 1000,
         forwarded=FORWARDED in request.headers,
+        body=body,
     )
     return Response(await reading.answer(question, compute), media_type="application/json")
 

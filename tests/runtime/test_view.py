@@ -11,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rocksdict import Rdict, WriteBatch
 
-from streams.core.errors import PartitionRed
+from streams.core.errors import PartitionRed, StoreLost
 from streams.core.rows import Row, encode_row
 from streams.runtime import view as module
-from streams.runtime.view import BufferedView, DatabaseReader, after, open_database, write
+from streams.runtime.view import (
+    BufferedView,
+    DatabaseReader,
+    SnapshotRows,
+    after,
+    open_database,
+    write,
+)
 
 
 class Note(Row, frozen=True, array_like=True):
@@ -153,3 +160,17 @@ def test_a_damaged_or_newer_row_is_red_not_wrong() -> None:
             db.put(b"n/a", value)
             with pytest.raises(PartitionRed, match="Note"):
                 DatabaseReader(db).get(Note, b"n/a")
+
+
+def test_a_snapshot_stays_as_it_was() -> None:
+    with database() as db:
+        db[b"n/a"] = encode_row(Note(1))
+        rows = SnapshotRows(db)
+        db[b"n/a"], db[b"n/b"] = encode_row(Note(2)), encode_row(Note(3))
+        assert rows.get(Note, b"n/a") == Note(1)
+        assert rows.get(Note, b"n/b") is None
+        rows.close()
+        with pytest.raises(AttributeError):
+            rows.get(Note, b"n/a")
+    with pytest.raises(StoreLost):
+        SnapshotRows(db)

@@ -8,7 +8,7 @@ from litestar import Litestar
 
 from streams.web.app import create_app
 
-from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder, FakeProducer
+from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder, FakeFinder, FakeProducer
 from .servers import SETTINGS, client_of
 
 
@@ -24,6 +24,7 @@ class Fakes:
             producer=self.producer,
             check=self.decoder,
             settings=SETTINGS,
+            finder=FakeFinder(),
             clock=lambda: NOW,
         )
 

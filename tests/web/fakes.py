@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
+from usage.memory_view import MemoryView
 
 from streams.core.errors import Refused
 from streams.core.ids import partition_of
-from streams.ports import LocalPartition, Outgoing, Owner, PartitionStatus, Produced
+from streams.memory.question import Question
+from streams.ports import LocalPartition, Outgoing, Owner, PartitionStatus, Produced, Watcher
 
 NOW = 1_763_805_600_000_000
 """2025-11-22T10:00:00Z."""
@@ -25,14 +27,30 @@ class Rows:
         return iter(())
 
 
+class FakeSnapshot(MemoryView):
+    """The rows of a reader as they were."""
+
+    def __init__(self, reader: Any) -> None:
+        super().__init__(stored=True)
+        self.rows = dict(getattr(reader, "rows", {}))
+        self._keys = None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class FakePartition:
     """A local partition; ``folded`` is how far its fold has come."""
 
     def __init__(self, folded: int = 0) -> None:
         self.reader: Any = Rows()
+        self.watcher: Watcher | None = None
         self.log_time = NOW
         self.offset = folded - 1
         self.asked: list[int] = []
+
+    def snapshot(self) -> FakeSnapshot:
+        return FakeSnapshot(self.reader)
 
     async def wait_folded(self, next_offset: int, timeout: float) -> bool:
         self.asked.append(next_offset)
@@ -116,6 +134,17 @@ class FakeProducer:
             Produced(record.topic, partition_of((record.key or b"").decode(), PARTITIONS), offset)
             for offset, record in enumerate(records, first)
         ]
+
+
+class FakeFinder:
+    """Finds nothing; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Question]] = []
+
+    async def find(self, local: LocalPartition, tenant: str, question: Question) -> msgspec.Raw:
+        self.asked.append((tenant, question))
+        return msgspec.Raw(b'{"results":[],"as_of":"2025-11-22T10:00:00.000000Z"}')
 
 
 class FakeDecoder:

@@ -12,7 +12,7 @@ from litestar import Litestar
 from streams.settings import Settings
 from streams.web.app import create_app
 
-from .fakes import PARTITIONS, FakeCluster, FakeDecoder, FakeProducer
+from .fakes import PARTITIONS, FakeCluster, FakeDecoder, FakeFinder, FakeProducer
 
 SETTINGS = Settings(topic_prefix="x-", partitions=PARTITIONS)
 
@@ -21,7 +21,11 @@ SETTINGS = Settings(topic_prefix="x-", partitions=PARTITIONS)
 async def server(cluster: FakeCluster) -> AsyncIterator[str]:
     """Serve a cluster's API; yields its URL."""
     app = create_app(
-        cluster=cluster, producer=FakeProducer(), check=FakeDecoder(), settings=SETTINGS
+        cluster=cluster,
+        producer=FakeProducer(),
+        check=FakeDecoder(),
+        settings=SETTINGS,
+        finder=FakeFinder(),
     )
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
     running = uvicorn.Server(config)

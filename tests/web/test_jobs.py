@@ -10,7 +10,7 @@ import pytest
 from streams.topology import JOB_EVENTS
 from streams.web.app import create_app
 
-from .fakes import NOW, PARTITIONS, FakeCluster
+from .fakes import NOW, PARTITIONS, FakeCluster, FakeFinder
 from .servers import SETTINGS, client_of
 from .whole import WholeProducer, check
 
@@ -36,6 +36,7 @@ async def client(producer: WholeProducer) -> AsyncIterator[httpx.AsyncClient]:
         producer=producer,
         check=check,
         settings=SETTINGS,
+        finder=FakeFinder(),
         clock=lambda: NOW,
     )
     async with client_of(app) as opened:

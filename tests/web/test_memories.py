@@ -10,7 +10,7 @@ from litestar import Litestar
 from streams.core.ids import partition_of
 from streams.web.app import create_app
 
-from .fakes import NOW, PARTITIONS, FakeCluster
+from .fakes import NOW, PARTITIONS, FakeCluster, FakeFinder
 from .servers import SETTINGS, client, client_of, server
 from .whole import WholeProducer, check
 
@@ -26,7 +26,12 @@ def cluster() -> FakeCluster:
 def app(cluster: FakeCluster) -> Litestar:
     producer = WholeProducer(cluster, SETTINGS)
     return create_app(
-        cluster=cluster, producer=producer, check=check, settings=SETTINGS, clock=lambda: NOW
+        cluster=cluster,
+        producer=producer,
+        check=check,
+        settings=SETTINGS,
+        finder=FakeFinder(),
+        clock=lambda: NOW,
     )
 
 

@@ -11,6 +11,7 @@ from litestar import Litestar
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from streams.runtime.search import Search
 from streams.web.app import create_app
 
 from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder
@@ -38,6 +39,9 @@ SAID = {
     "metadata": {"rows": 400},
 }
 SHOWN_ELSEWHERE = {"/", "/openapi.json"}
+HIDDEN = {("/v1/tenants/{tenant}/memories/search", "get")}
+"""A memory may have the id `search`: shown as /memories/{memory_id}."""
+SEARCH = "/v1/tenants/t1/memories/search"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,12 @@ def app() -> Litestar:
     cluster = FakeCluster(*range(PARTITIONS))
     producer = WholeProducer(cluster, SETTINGS)
     return create_app(
-        cluster=cluster, producer=producer, check=check, settings=SETTINGS, clock=lambda: NOW
+        cluster=cluster,
+        producer=producer,
+        check=check,
+        settings=SETTINGS,
+        finder=Search(0),
+        clock=lambda: NOW,
     )
 
 
@@ -71,7 +80,7 @@ def test_every_route_is_documented(app: Litestar, document: dict[str, Any]) -> N
     documented = {
         (path, method) for path, methods in document["paths"].items() for method in methods
     }
-    assert {pair for pair in served if pair[0] not in SHOWN_ELSEWHERE} == documented
+    assert {pair for pair in served - HIDDEN if pair[0] not in SHOWN_ELSEWHERE} == documented
     assert ("/v1/tenants/{tenant}/usage", "get") in documented
 
 
@@ -105,7 +114,7 @@ def test_examples_are_valid(document: dict[str, Any]) -> None:
                 for example in examples:
                     _validate(document, media["schema"], example)
                     checked += 1
-    assert checked == 4 * 3 + 1 + 15
+    assert checked == 4 * 3 + 1 + 15 + 2
 
 
 COMMANDS = "/v1/tenants/t1/commands"
@@ -120,6 +129,12 @@ STEPS: list[tuple[str, str, dict[str, Any], int]] = [
     ("get", "/v1/tenants/t1/memories?tier=working&priority=HIGH&agent=a", {}, 200),
     ("get", "/v1/tenants/nobody/memories", {}, 200),
     ("get", "/v1/tenants/t1/memories?priority=URGENT", {}, 400),
+    ("post", SEARCH, {"json": {"query": "gate", "explain": True}}, 200),
+    ("post", SEARCH, {"json": {"query": "gate", "min_priority": "HIGH"}}, 200),
+    ("post", SEARCH, {"json": {"query": "gate", "limit": 101}}, 422),
+    ("post", SEARCH, {"content": b"{"}, 422),
+    ("post", f"{SEARCH}?after=nonsense", {"json": {"query": "gate"}}, 400),
+    ("post", "/v1/tenants/nobody/memories/search", {"json": {"query": "gate"}}, 200),
     ("get", "/v1/tenants/t1/usage?group_by=model", {}, 200),
     ("get", "/v1/tenants/t1/usage", {}, 200),
     ("get", "/v1/tenants/t1/budgets", {}, 200),
@@ -189,7 +204,9 @@ async def test_a_refused_record_is_told_to_its_tenant_only() -> None:
     """Someone wrote past the API: a reader that waits for the record hears that it was refused."""
     cluster = FakeCluster(*range(PARTITIONS))
     producer = WholeProducer(cluster, SETTINGS)
-    lenient = create_app(cluster=cluster, producer=producer, check=FakeDecoder(), settings=SETTINGS)
+    lenient = create_app(
+        cluster=cluster, producer=producer, check=FakeDecoder(), settings=SETTINGS, finder=Search(0)
+    )
     async with client_of(lenient) as client:
         answer = await client.post("/v1/tenants/t1/messages", json={"content": 5})
         place = answer.json()["events"][0]

@@ -11,7 +11,7 @@ from litestar import Litestar
 from streams.core.ids import partition_of
 from streams.web.app import create_app
 
-from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder
+from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder, FakeFinder
 from .servers import SETTINGS, client, client_of, server
 from .whole import WholeProducer, check
 
@@ -28,6 +28,7 @@ class Whole:
             producer=self.producer,
             check=check,
             settings=SETTINGS,
+            finder=FakeFinder(),
             clock=lambda: NOW,
         )
 
@@ -264,6 +265,7 @@ async def test_a_write_that_is_not_folded_in_time_says_where_it_lies(whole: Whol
         producer=whole.producer,
         check=FakeDecoder(),
         settings=SETTINGS,
+        finder=FakeFinder(),
     )
     async with client_of(lenient) as caller:
         answer = await caller.put(f"{STATE}/k?wait_ms=10", json={"value": 1})

@@ -78,5 +78,13 @@ class WholeProducer(FakeProducer):
         partition.offset += 1
         entry = Entry(admitted, home, partition.offset, NOW, NOW)
         if admitted.id not in self.skipped:
-            fold(self.views[home], entry)
+            self._commit(partition, self.views[home], entry)
         self.cluster.log_ends[home] = partition.offset + 1
+
+    def _commit(self, partition: FakePartition, view: MemoryView, entry: Entry) -> None:
+        """Fold, and tell who watches what has changed."""
+        before = dict(view.rows)
+        fold(view, entry)
+        if partition.watcher is not None:
+            keys = [key for key in {**before, **view.rows} if before.get(key) != view.rows.get(key)]
+            partition.watcher.committed([(key, view.encoded().get(key)) for key in keys])
