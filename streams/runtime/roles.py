@@ -20,13 +20,15 @@ from streams.core.log import VERSION, Body, Config, Record, Tick
 from streams.core.money import parse_usd
 from streams.runtime import clients, metrics
 from streams.runtime.accesses import Accesses
-from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
+from streams.runtime.admitter import AdmitHost, OriginWriter
 from streams.runtime.app import App, make_app
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.commits import OffsetCommits
+from streams.runtime.embedding import Embedding
 from streams.runtime.owner import Host, PartitionOwner
 from streams.runtime.ownership import Ownership
+from streams.runtime.shared_producer import SharedProducer
 from streams.runtime.store import Job
 from streams.runtime.transport import ConsumerThread
 from streams.settings import Settings
@@ -79,6 +81,8 @@ def _missing(app: App, topics: Iterable[str]) -> Iterable[str]:
 
 class FoldRole:
     """Owns partitions of a job's topic, as the group assigns them."""
+
+    embedding: Embedding | None = None
 
     def __init__(
         self,
@@ -223,7 +227,13 @@ class FoldRole:
 
 
 class AdmitRole:
-    """Admits partitions of the input topics, as the group assigns them."""
+    """Admits partitions of the input topics, as the group assigns them.
+
+    Parameters
+    ----------
+    embedding : Embedding, optional
+        The process's model; without one contents get no vectors.
+    """
 
     owners: dict[int, PartitionOwner]
 
@@ -235,8 +245,10 @@ class AdmitRole:
         ownership: Ownership,
         inquiry: Inquiry,
         give_up: Callable[[str], None],
+        embedding: Embedding | None = None,
     ) -> None:
         self.owners = {}
+        self.embedding = embedding
         self._ownership = ownership
         self._short = {topology.name(settings, topic): topic for topic in topology.INPUTS}
         self._writers: dict[TP, OriginWriter] = {}
@@ -264,13 +276,18 @@ class AdmitRole:
             self._dead_letters,
             lambda: self.app.chunk_consumer,
             give_up,
+            embedding,
         )
 
     async def start(self) -> None:
         self._ownership.on_change.append(self._nudge)
 
     async def stop(self) -> None:
-        await asyncio.gather(*(w.stop() for w in self._writers.values()), *self._closing)
+        stops = [writer.stop() for writer in self._writers.values()]
+        if self.embedding is not None:
+            # After the writers know that they end: what waits for its vector is read again later.
+            stops.append(self.embedding.stop())
+        await asyncio.gather(*stops, *self._closing)
         await asyncio.gather(self._producer.stop(), self._dead_letters.stop())
 
     def ready(self) -> str | None:

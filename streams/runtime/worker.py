@@ -20,6 +20,7 @@ from streams.runtime import failpoints, topics
 from streams.runtime.app import App, quiet_libraries
 from streams.runtime.clients import ApiProducer, Inquiry
 from streams.runtime.cluster import KafkaCluster
+from streams.runtime.embedding import Embedding
 from streams.runtime.http import listen, serving, url_of
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
@@ -38,6 +39,7 @@ class Role(Protocol):
 
     app: App
     owners: dict[int, PartitionOwner]
+    embedding: Embedding | None
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -50,7 +52,8 @@ def run(role: str, settings: Settings, *, announce: Callable[[dict[str, Any]], N
     Raises
     ------
     Misuse
-        The worker's folder is in use, or the address can't be listened on.
+        The worker's folder is in use, the address can't be listened on, or the model that
+        STREAMS_EMBEDDER names can't be loaded.
     Failed
         Kafka can't be reached.
     """
@@ -67,7 +70,8 @@ def run(role: str, settings: Settings, *, announce: Callable[[dict[str, Any]], N
         raise Misuse(str(error)) from None
     folder = Path(settings.data) / settings.worker
     with _locked(folder / f"{role}.lock"):
-        return asyncio.run(_Worker(role, settings, folder, announce).run())
+        embedding = Embedding.of(settings) if role == "admit" else None
+        return asyncio.run(_Worker(role, settings, folder, announce, embedding).run())
 
 
 @contextlib.contextmanager
@@ -99,8 +103,10 @@ class _Worker:
         settings: Settings,
         folder: Path,
         announce: Callable[[dict[str, Any]], None],
+        embedding: Embedding | None,
     ) -> None:
         self._name = role
+        self._embedding = embedding
         self._settings = settings
         self._folder = folder
         self._announce = announce
@@ -129,8 +135,9 @@ class _Worker:
         except KafkaError as error:
             await asyncio.gather(producer.stop(), inquiry.stop())
             raise Failed(f"no Kafka broker answers at {self._settings.kafka}: {error}") from None
-        role: Role = (AdmitRole if self._name == "admit" else FoldRole)(
-            self._settings, self._folder, url, ownership, inquiry, self._give_up
+        given = (self._settings, self._folder, url, ownership, inquiry, self._give_up)
+        role: Role = (
+            AdmitRole(*given, self._embedding) if self._name == "admit" else FoldRole(*given)
         )
         cluster = KafkaCluster(self._settings, ownership, inquiry, role.owners, role.ready)
         search = self._search(role)

@@ -291,6 +291,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "STREAMS_GROUP": settings.group,
         "STREAMS_PARTITIONS": str(settings.partitions),
         "STREAMS_TICK_SECONDS": str(settings.tick_seconds),
+        "STREAMS_EMBEDDER": settings.embedder,
     }
 
 

@@ -52,6 +52,8 @@ class Worker:
             "STREAMS_WORKER": self.name,
             "STREAMS_BIND": self.url.removeprefix("http://"),
             "STREAMS_FAILPOINT": failpoint,
+            # A model would take the cores from what is tried here.
+            "STREAMS_EMBEDDER": "none",
         }
         with self.log.open("ab") as log:
             log.write(f"---- started {time.time():.2f}, failpoint {failpoint or 'none'}\n".encode())

@@ -1,7 +1,7 @@
 """A writer without Faust: whatever fails, each record reaches the log, in order for its tenant."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,20 +11,30 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
 from streams import topology
+from streams.adapters.embedding.choice import Choice
 from streams.core import log
-from streams.core.log import Call, Message, Record, Refusal
-from streams.runtime import admitter, clients, topics
-from streams.runtime.admitter import AdmitHost, OriginWriter, SharedProducer
+from streams.core.log import Call, Message, Record, Refusal, Vector
+from streams.runtime import admit_slice, admitter, clients, topics
+from streams.runtime.admitter import AdmitHost, OriginWriter
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.commits import OffsetCommits
+from streams.runtime.embedding import Embedding
 from streams.runtime.ownership import Incarnation, Ownership, announce_incarnation
+from streams.runtime.shared_producer import SharedProducer
 from streams.settings import Settings
 from streams.topology import AGENT_MESSAGES, TENANT_LOG, dlq
 
 Until = Callable[..., Awaitable[None]]
 COUNT = 40
-GOOD = b'{"usage":{"gen_ai.usage.input_tokens":1}}'
+METERING = b'{"usage":{"gen_ai.usage.input_tokens":1}}'
+BROKEN = b"broken"
+
+
+def value(number: int) -> bytes:
+    if number % 10 == 3:
+        return BROKEN
+    return b'{"content":"memory %d"}' % number if number % 3 else METERING
 
 
 class FreeBook:
@@ -107,8 +117,9 @@ class Stage:
             self.gave_up.append,
         )
 
-    def start(self) -> OriginWriter:
-        self.feed.writer = OriginWriter(self._host, AGENT_MESSAGES, self.tp)
+    def start(self, embedding: Embedding | None = None) -> OriginWriter:
+        host = msgspec.structs.replace(self._host, embedding=embedding)
+        self.feed.writer = OriginWriter(host, AGENT_MESSAGES, self.tp)
         return self.feed.writer
 
     def done(self) -> bool:
@@ -144,8 +155,7 @@ async def stage(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
             ("ce_source", b"/s"),
             ("ce_type", b"agent.message"),
         ]
-        value = b"broken" if number % 10 == 3 else GOOD
-        await producer.send_and_wait(name, value, b"t%d" % (number % 4), 0, headers=headers)
+        await producer.send_and_wait(name, value(number), b"t%d" % (number % 4), 0, headers=headers)
     ownership, group = Ownership(settings), Group(settings.kafka)
     await ownership.start()
     await group.start()
@@ -214,6 +224,71 @@ async def test_a_failure_goes_back_and_loses_nothing(
     await until(lambda: len(stage.feed.sought) > 1)
     assert stage.gave_up == []
     await check_all(stage)
+
+
+class Model:
+    """Its vector is the text; at the calls that are told it fails, as a GPU without memory does."""
+
+    model = "copy@1"
+
+    def __init__(self, *fail: int) -> None:
+        self.calls: list[list[str]] = []
+        self._fail = fail
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        self.calls.append(list(texts))
+        if len(self.calls) - 1 in self._fail:
+            raise RuntimeError("injected")
+        return [Vector(self.model, 1.0, text.encode()) for text in texts]
+
+
+def vectors_of(found: list[Record]) -> None:
+    """Each content has the vector of its own text, and nothing else has one."""
+    for record in found:
+        assert record.origin is not None
+        number = record.origin.offset
+        content = record.body.content if isinstance(record.body, Message) else None
+        assert (content is not None) == value(number).startswith(b'{"content')
+        if content is not None:
+            assert content.vector == Vector(Model.model, 1.0, b"memory %d" % number)
+
+
+@pytest.mark.parametrize("texts", [1, 2, 256])
+@pytest.mark.parametrize("fail", [(), (0,), (1,), (3, 4), (0, 2, 4)], ids=str)
+async def test_contents_get_their_vectors_and_a_model_that_fails_is_asked_again(
+    stage: Stage,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+    fail: tuple[int, ...],
+    texts: int,
+) -> None:
+    monkeypatch.setattr(admit_slice, "SLICE_TEXTS", texts)
+    model = Model(*fail)
+    embedding = Embedding(Choice("copy", lambda: model, named=True))
+    stage.start(embedding)
+    await until(stage.done)
+    assert len(stage.feed.sought) == 1 + len(fail)
+    assert stage.gave_up == []
+    await check_all(stage)
+    vectors_of(await stage.logged())
+    assert max(map(len, model.calls)) <= min(texts, 5)
+    asked = [text for call in model.calls for text in call]
+    assert list(dict.fromkeys(asked)) == [
+        f"memory {n}" for n in range(COUNT) if value(n).startswith(b'{"content')
+    ]
+    await embedding.stop()
+
+
+async def test_a_model_that_always_fails_is_given_up_and_nothing_is_a_dead_letter(
+    stage: Stage, until: Until
+) -> None:
+    embedding = Embedding(Choice("copy", lambda: Model(*range(99)), named=True))
+    stage.start(embedding)
+    await until(lambda: stage.gave_up)
+    assert "injected" in stage.gave_up[0]
+    assert not stage.done()
+    assert await records_of(stage.settings, dlq(AGENT_MESSAGES), 0) == []
+    await embedding.stop()
 
 
 async def test_a_bug_that_stays_is_given_up(
