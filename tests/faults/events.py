@@ -136,6 +136,8 @@ def _message(draw: random.Random) -> dict[str, Any]:
         data["cost_attribution"] = draw.choice(("project-a", "project-b"))
     if kind < 0.3:
         data["content"] = f"step {draw.randrange(10**6)} done"
+        if kind < 0.01:
+            data["memory_id"] = f"note-{draw.randrange(3)}"  # written again and again
     if kind < 0.02:
         return data
     if kind > 0.99:

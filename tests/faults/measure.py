@@ -1,11 +1,14 @@
 """``python -m tests.faults.measure``: how long work stops after a fault, without other faults.
 
-Seconds from kill -9 of one of two fold workers until every partition has folded something again.
+Seconds from kill -9 of one of two fold workers until every partition has folded something again;
+and, for a worker that joins them, from its start until it has folded something itself (``added``),
+and the longest that any partition stood still for it (``added, longest stop``).
 """
 
 import argparse
 import asyncio
 import json
+import signal
 import tempfile
 import time
 from contextlib import suppress
@@ -46,6 +49,9 @@ async def measure(settings: Settings, repeats: int) -> dict[str, list[float]]:
             for case in CASES * repeats:
                 await watch.resumed(time.monotonic(), RESUME_S)
                 await one(fleet["fold-0"], case, watch, stops)
+            for n in range(repeats):
+                await watch.resumed(time.monotonic(), RESUME_S)
+                await added(fleet.add(f"fold-{2 + n}"), watch, stops)
             sending.cancel()
         return stops
     finally:
@@ -67,6 +73,23 @@ async def one(worker: Worker, case: str, watch: Watch, stops: dict[str, list[flo
         stops["start"].append(round(time.monotonic() - killed, 2))
         stops[case].append(round(await watch.resumed(killed, RESUME_S), 2))
     await owning(worker)
+
+
+async def added(worker: Worker, watch: Watch, stops: dict[str, list[float]]) -> None:
+    """Start one more worker, note when it first folds and how long others stood still; stop it."""
+    began = time.monotonic()
+    worker.start()
+    mine = await owned(worker)
+    settled = time.monotonic()
+    async with asyncio.timeout(RESUME_S):
+        while (first := watch.first(mine, settled)) is None:  # noqa: ASYNC110 - as in Watch
+            await asyncio.sleep(0.05)
+        while (longest := watch.gap(began, settled)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    stops.setdefault("added", []).append(round(first - began, 2))
+    stops.setdefault("added, longest stop", []).append(round(longest, 2))
+    worker.signal(signal.SIGTERM)
+    await worker.died(20)
 
 
 async def listening(worker: Worker) -> None:
@@ -93,13 +116,18 @@ async def ready(worker: Worker) -> None:
 
 async def owning(worker: Worker) -> None:
     """Wait until it has partitions again."""
+    await owned(worker)
+
+
+async def owned(worker: Worker) -> set[int]:
+    """Wait until it has partitions; returns them."""
     await ready(worker)
     async with httpx.AsyncClient(base_url=worker.url, timeout=10, trust_env=False) as api:
         async with asyncio.timeout(READY_S):
             while True:
                 items = (await api.get("/v1/partitions")).json()["items"]
-                if any(item["worker"] == worker.name for item in items):
-                    return
+                if mine := {i["partition"] for i in items if i["worker"] == worker.name}:
+                    return mine
                 await asyncio.sleep(0.2)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from tests.faults.events import Event
@@ -15,6 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANO = Decimal("1e-9")
 MTOK = Decimal(10) ** 6
 QUARTER = 900 * 10**6
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:agent-streams")
 # USD a million tokens: input, output, cache read (tiers above 128k tokens are not reached).
 PRICES = {
     ("openai", "gpt-4o"): (Decimal("2.5"), Decimal(10), Decimal("1.25")),
@@ -70,6 +72,15 @@ class Budget:
             )
 
 
+@dataclass
+class Memory:
+    """What is remembered of all that was written under one id."""
+
+    content: str
+    agent: str
+    revision: int
+
+
 class Model:
     """A naive fold of the input: each event once, in the order in which it was sent."""
 
@@ -80,6 +91,7 @@ class Model:
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.commands: list[tuple[str, str]] = []
         self.unpriced: set[tuple[str, str, str]] = set()
+        self.memories: dict[tuple[str, str], Memory] = {}
         self._with_budget: set[str] = set()
         self.duplicates = 0
 
@@ -104,6 +116,8 @@ class Model:
             self._set(event)
         else:
             self._count(event)
+            if "content" in event.data:
+                self._remember(event)
 
     def usage(self) -> dict[tuple[str, str], dict[Group, dict[str, Any]]]:
         """Return sums by (tenant, view), each by period and group."""
@@ -136,6 +150,14 @@ class Model:
             data.get("thresholds", [50, 80, 100]),
             data.get("scope", {}),
         )
+
+    def _remember(self, event: Event) -> None:
+        data = event.data
+        name = f"{event.tenant}\n{event.source}\n{event.id}"
+        key = event.tenant, data.get("memory_id") or str(uuid5(NAMESPACE, name))
+        before = self.memories.get(key)
+        revision = before.revision + 1 if before else 1
+        self.memories[key] = Memory(data["content"], data["agent"], revision)
 
     def _count(self, event: Event) -> None:
         data = event.data

@@ -22,6 +22,7 @@ from tests.faults.events import Input
 from tests.faults.feed import send_all, send_steadily
 from tests.faults.fleet import Fleet
 from tests.faults.hand import STOP_S, Hand, api
+from tests.faults.memories import check_memories
 from tests.faults.model import Model
 from tests.faults.plan import LEAST, Plan, make_plan
 from tests.faults.watch import Watch
@@ -187,6 +188,7 @@ class Run:
         self._note("usage is checked")
         wrong += await checks.check_alerts(settings, model)
         wrong += await checks.check_audit(settings, model)
+        wrong += await check_memories(settings, model)
         self._note("alerts and audit are checked")
         wrong += await checks.check_owners(settings, apis, self._digests)
         wrong += await checks.check_positions(settings)

@@ -27,3 +27,10 @@ def test_a_partition_that_never_advanced_is_stuck() -> None:
     watch = watched([], [16.0])
     assert watch.gap(since=10.0, settled=15.0) is None
     assert [tp.partition for tp in watch.stuck(15.0)] == [0]
+
+
+def test_the_first_advance_of_some_partitions() -> None:
+    watch = watched([9.0, 16.0], [10.1, 12.0, 15.5], [11.0])
+    assert watch.first({0, 1}, since=10.5) == 12.0
+    assert watch.first({0}, since=10.5) == 16.0
+    assert watch.first({2}, since=11.0) is None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 
 from aiokafka import TopicPartition
@@ -69,6 +70,11 @@ class Watch:
                 return None
             firsts.append(after[0] - since)
         return max(firsts)
+
+    def first(self, partitions: Iterable[int], since: float) -> float | None:
+        """Return when one of these partitions first advanced after ``since``."""
+        times = (t for p in partitions for t, _ in self.advances[p] if t > since)
+        return min(times, default=None)
 
     def gap(self, since: float, settled: float) -> float | None:
         """Return the longest time from ``since`` on in which a partition did not advance.
