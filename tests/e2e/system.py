@@ -292,6 +292,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "STREAMS_PARTITIONS": str(settings.partitions),
         "STREAMS_TICK_SECONDS": str(settings.tick_seconds),
         "STREAMS_EMBEDDER": settings.embedder,
+        "STREAMS_WORKING_LIMIT": str(settings.working_limit),
     }
 
 
