@@ -28,8 +28,8 @@ from streams.memory.rows import (
 
 KEPT = 30 * DAY
 """How long what is left of a key keeps its version."""
-AT_ONCE = 100
-"""Rows that one tick may expire."""
+AT_ONCE = 60
+"""Rows that one tick may expire; a tick has other work too, and all of it is bounded."""
 WITH_ONE = 2
 """Rows that expire with a record that adds one with a due time: more go than come."""
 _SWEPT = SweepRow.kind + DueRow.kind

@@ -30,8 +30,11 @@ from streams.core.log import (
     Tick,
     Vector,
 )
-from streams.core.time import DAY, parse_time
+from streams.core.time import DAY, SECOND, parse_time
+from streams.jobs.lineage import AT_ONCE as EDGES_AT_ONCE
 from streams.memory import rows as memory
+from streams.memory.state import AT_ONCE as EXPIRED_AT_ONCE
+from streams.memory.working import AT_ONCE as MOVED_AT_ONCE
 
 NOW = parse_time("2026-03-02T12:00:00Z")
 tokens = st.integers(0, 2**53)
@@ -150,3 +153,25 @@ def test_a_refusal_without_an_origin_is_passed_over() -> None:
     view = MemoryView()
     assert fold(view, lone) == []
     assert not view.rows
+
+
+def test_a_tick_with_all_of_its_work_changes_at_most_a_thousand_rows() -> None:
+    log = Writer(MemoryView(stored=True))
+    log.append(Config(24, 24, 10**11, "", 48, 3600, 100))
+    for number in range(2 * EXPIRED_AT_ONCE):
+        log.append(StateSet(f"a{number}", "k", b"1", None, 5))
+    content = Content("hi", 2, (), None, None, None, (), None, None, None, ("agent",))
+    for number in range(3 * MOVED_AT_ONCE):
+        said = structs.replace(content, memory_id=str(number), vector=Vector("m", 0.1, b"\x01"))
+        log.append(Message(f"a{number % 50}", "", "", "", None, said))
+    log.now += 60 * SECOND
+    log.append(Config(24, 24, 10**11, "", 48, 3600, 0))
+    many = tuple(Dataset("s3", f"d{number}") for number in range(3 * EDGES_AT_ONCE))
+    log.append(JobRun("r", "ns", "load", "COMPLETE", inputs=many))
+    log.now += SECOND
+    before = log.view.changes
+    log.append(Tick())
+    changed = log.view.changes - before
+    # What each kind of work does of it: expiry, moved memories, edges.
+    least = 3 * EXPIRED_AT_ONCE + 2 * MOVED_AT_ONCE + EDGES_AT_ONCE
+    assert least <= changed <= 1_000
