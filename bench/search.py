@@ -1,8 +1,9 @@
 """Bench `search`: one tenant's hybrid search without the query's embedding, and what it costs.
 
 At each size: cold build from documents, bytes a memory hot (as the index tells, and as the
-allocator does), adding and replacing one memory, and the time of a search, for questions of a few
-words among memories of a few dozen with identifiers, tags, sessions and a vector each.
+allocator does), adding and replacing one memory there, folding one more, and the time of a search,
+for questions of a few words among memories of a few dozen with identifiers, tags, sessions and a
+vector each.
 """
 
 import argparse
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import harness
 import numpy as np
 from harness import say
+from remembering import fold_cpu_us
 
 from streams.memory.document import Document
 from streams.memory.index import TenantIndex
@@ -100,6 +102,7 @@ def _measure(size: int, seed: int) -> dict[str, float]:
         "cpu_p50_ms": float(np.percentile(cpu, 50)),
         "add_cpu_us": adding,
         "replace_cpu_us": replacing,
+        "fold_add_cpu_us": fold_cpu_us(_documents(size + CHANGES, seed), size),
     }
 
 
