@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topology": ("streams.cli.topology:topology", "Show who writes and who reads each topic."),
     "digest": ("streams.cli.digest:digest", "Show a digest of each partition's state."),
     "validate": ("streams.cli.validate:validate", "Check events of a file without sending them."),
+    "model": ("streams.cli.model:model", "Make the model that admit embeds with."),
     "bench": ("streams.cli.bench:bench", "Measure this machine, beside other stream processors."),
     "doctor": ("streams.cli.doctor:doctor", "Find what is wrong and say what to do."),
 }
