@@ -117,7 +117,9 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         topic(changelog(settings), "row key", "fold", "fold (take-over)", compact, **owned),
         topic(TENANT_DEDUPE, "-", "fold", "fold (take-over)", dedupe, **owned),
         topic(
-            OWNERS, "topic/partition", "fold", "every worker", compact, internal=True, partitions=1
+            *(OWNERS, "topic/partition", "admit, fold", "every worker", compact),
+            internal=True,
+            partitions=1,
         ),
         topic(MEMORY_RECORDS, "tenant/memory id", "fold", "users", compact),
         topic(BUDGET_ALERTS, "tenant", "fold", "users"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from streams.cli import demo_memory
 from streams.cli.budget import Items
 from streams.cli.client import Client, settings_for
 from streams.cli.demo_system import Running, System
@@ -69,8 +70,9 @@ SPENT_AFTER = (
 def demo(data: Path | None, seconds: float | None, rate: int) -> int:
     """Watch a simulated fleet spend against its budgets, exactly once.
 
-    Starts everything (Kafka, workers, API), sets budgets, drives hundreds of agents, kills a
-    worker on the way, and ends by comparing what was counted with what was sent.
+    Starts everything (Kafka, workers, API), sets budgets, drives hundreds of agents, finds a memory
+    by a question, kills a worker on the way, and ends by comparing what was counted with what was
+    sent.
 
     \b
     Example:
@@ -151,6 +153,8 @@ class Demo:
                     await self._run(settings, running, client, feed, view)
             after = await asyncio.to_thread(totals, client)
             await asyncio.to_thread(self._read_figures, client, scene)
+            for line in demo_memory.lines(*await asyncio.to_thread(demo_memory.ask, client)):
+                print(line)
         return judge(scene, self._expected, before, after)
 
     async def _set_budgets(self, client: Client, scene: Scene) -> None:
@@ -179,6 +183,7 @@ class Demo:
             asyncio.create_task(self._load(feed, client, view)),
             asyncio.create_task(self._watch_alerts(settings, running.kafka, view)),
             asyncio.create_task(self._watch_figures(client, view)),
+            asyncio.create_task(demo_memory.show(client, view, self._seconds)),
             asyncio.create_task(self._kill_once(view)),
         ]
         try:

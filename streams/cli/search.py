@@ -135,11 +135,11 @@ def _print_table(tenant: str, found: Found, explain: bool) -> None:
             memory.agent or "-",
             " ".join(memory.content[:SHOWN].split()) + more,
         ]
-        table.add_row(*row, *([_parts(result.parts or {})] if explain else []))
+        table.add_row(*row, *([parts_text(result.parts or {})] if explain else []))
     show(table, f"as of {found.as_of}" + _lexical(found, explain))
 
 
-def _parts(parts: dict[str, float]) -> str:
+def parts_text(parts: dict[str, float]) -> str:
     """The parts that are not 0, the largest first."""
     told = sorted(parts.items(), key=lambda part: -abs(part[1]))
     return ", ".join(f"{name} {value:+.2f}" for name, value in told if value)

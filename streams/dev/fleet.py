@@ -14,6 +14,8 @@ from streams.core.money import NANO, to_nano
 TENANTS = ("perception", "planning", "fleet-ops", "research")
 REPEAT_SHARE = 0.01
 """Share of events that their sender sends twice, as one does that missed an answer."""
+SAYING_SHARE = 0.01
+"""Share of events that say something: contents are embedded, some hundred a second and core."""
 UNKNOWN_SHARE = 0.004
 """Share of calls to a model that no price book knows."""
 REPORTED_SHARE = 0.02
@@ -209,6 +211,8 @@ def _event(random: Random, seed: int, number: int, agent: Agent) -> FleetEvent:
         "pipeline_context": kind.pipeline,
         "usage": usage,
     }
+    if random.random() >= SAYING_SHARE:
+        del data["content"]
     cost = price(model, read, cached, written) if known else None
     if random.random() < REPORTED_SHARE:
         reported = Decimal(random.randrange(1, 40_000)).scaleb(-6)

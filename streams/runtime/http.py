@@ -10,7 +10,7 @@ import uvicorn
 from streams.agents.admit import Incoming, admit
 from streams.core.errors import Misuse
 from streams.core.log import Call, Origin
-from streams.ports import Cluster, Finder, Producer
+from streams.ports import Cluster, Finder, Producer, QueryEmbedder
 from streams.runtime.processes import loopback_address
 from streams.settings import Settings
 from streams.web.app import create_app, wall_clock
@@ -67,6 +67,7 @@ async def serving(
     cluster: Cluster,
     producer: Producer,
     finder: Finder,
+    embedder: QueryEmbedder | None = None,
 ) -> AsyncIterator[None]:
     """Serve the API until the context ends."""
 
@@ -78,7 +79,12 @@ async def serving(
         admit(incoming, _Unpriced(), settings.namespace_tenants)
 
     app = create_app(
-        cluster=cluster, producer=producer, check=check, settings=settings, finder=finder
+        cluster=cluster,
+        producer=producer,
+        check=check,
+        settings=settings,
+        finder=finder,
+        embedder=embedder,
     )
     server = _Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)

@@ -1,6 +1,7 @@
 """Who folds what: the compacted topic streams.owners.v1, read whole by every process.
 
-Besides owners it carries the incarnations of topics that were made anew (`streams topics adopt`).
+Besides owners it carries the incarnations of topics that were made anew (`streams topics adopt`),
+and the workers that have a model and embed questions.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams import topology
-from streams.ports import Owner
+from streams.ports import Outgoing, Owner
 from streams.runtime import clients
 from streams.settings import Settings
 
@@ -39,6 +40,13 @@ def incarnation_key(topic: str) -> bytes:
     return f"incarnation/{topic}".encode()
 
 
+def embedder_record(settings: Settings, url: str | None) -> Outgoing:
+    """What says that this worker embeds questions at an address, or that it does not."""
+    topic = topology.name(settings, topology.OWNERS)
+    value = None if url is None else url.encode()
+    return Outgoing(topic, f"embedder/{settings.worker}".encode(), value, ())
+
+
 async def announce_incarnation(
     producer: AIOKafkaProducer, settings: Settings, incarnation: Incarnation
 ) -> None:
@@ -58,6 +66,8 @@ class Ownership:
         self._settings = settings
         self.owners: dict[int, Owner] = {}
         self.incarnations: dict[str, int] = {}
+        self.embedders: dict[str, str] = {}
+        """Address of each worker that has a model, by its name."""
         self.topic_ids: dict[str, str] = {}
         """Of the current incarnations, as far as they are known."""
         self.on_change: list[Callable[[], None]] = []
@@ -101,6 +111,11 @@ class Ownership:
 
     def _note(self, key: bytes, value: bytes | None) -> None:
         kind, _, name = key.decode().partition("/")
+        if kind == "embedder":
+            self.embedders.pop(name, None)
+            if value is not None:
+                self.embedders[name] = value.decode()
+            return
         if value is None:
             return
         if kind == "owner":

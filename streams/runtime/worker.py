@@ -23,7 +23,8 @@ from streams.runtime.cluster import KafkaCluster
 from streams.runtime.embedding import Embedding
 from streams.runtime.http import listen, serving, url_of
 from streams.runtime.owner import PartitionOwner
-from streams.runtime.ownership import Ownership
+from streams.runtime.ownership import Ownership, embedder_record
+from streams.runtime.query_vectors import QueryVectors
 from streams.runtime.roles import AdmitRole, FoldRole
 from streams.runtime.search import Search
 from streams.settings import Settings
@@ -140,13 +141,20 @@ class _Worker:
             AdmitRole(*given, self._embedding) if self._name == "admit" else FoldRole(*given)
         )
         cluster = KafkaCluster(self._settings, ownership, inquiry, role.owners, role.ready)
-        search = self._search(role)
+        vectors = QueryVectors(ownership.embedders)
+        search = Search(0)
+        if isinstance(role, FoldRole):
+            limit, count = self._settings.memory_bytes, role.accesses.count
+            search = Search(limit, embed=vectors.of, count=count)
         watch = None
         try:
-            async with serving(listening, self._settings, cluster, producer, search):
+            async with serving(
+                listening, self._settings, cluster, producer, search, self._embedding
+            ):
                 self._announce({"role": self._name, "pid": os.getpid(), "api": url})
                 _spare_the_collector()
                 await role.start()
+                await self._tell_of_model(ownership, producer, url)
                 await role.app.start()
                 watch = asyncio.create_task(self._watch(role.app), name="watch")
                 await self._stop.wait()
@@ -154,15 +162,16 @@ class _Worker:
         finally:
             if watch is not None:
                 watch.cancel()
-            for client in (search, inquiry, producer, ownership):
+            for client in (search, vectors, inquiry, producer, ownership):
                 with contextlib.suppress(Exception):
                     await asyncio.wait_for(client.stop(), 2.0)
         return self._exit
 
-    def _search(self, role: Role) -> Search:
-        if not isinstance(role, FoldRole):
-            return Search(0)
-        return Search(self._settings.memory_bytes, count=role.accesses.count)
+    async def _tell_of_model(self, ownership: Ownership, producer: ApiProducer, url: str) -> None:
+        """Say to the fold workers where questions are embedded, or that it is here no more."""
+        here = None if self._embedding is None else url
+        if self._name == "admit" and ownership.embedders.get(self._settings.worker) != here:
+            await producer.produce([embedder_record(self._settings, here)])
 
     async def _watch(self, app: App) -> None:
         """End the process when Faust's app has ended by itself: it may do so with exit code 0."""

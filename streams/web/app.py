@@ -1,24 +1,33 @@
 """Puts the HTTP API together: a Litestar app over a cluster's state and a producer."""
 
 import re
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
-import httpx
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.types import Receive, Scope, Send
 
 from streams import topology
-from streams.ports import Cluster, Finder, Producer
+from streams.ports import Cluster, Finder, Producer, QueryEmbedder
 from streams.settings import Settings
-from streams.web import docs, jobs, memories, problems, search, service, state, tenants, writes
+from streams.web import (
+    docs,
+    embedding,
+    jobs,
+    memories,
+    problems,
+    search,
+    service,
+    state,
+    tenants,
+    writes,
+)
 from streams.web.guards import loopback_only
 from streams.web.intake import Check
-from streams.web.reading import Reading
+from streams.web.reading import Reading, internal_client
 
 _REQUESTS = ("http", "websocket")
 _SLASH = re.compile(rb"%(2[Ff]|25)")
@@ -49,6 +58,7 @@ def create_app(
     check: Check,
     settings: Settings,
     finder: Finder,
+    embedder: QueryEmbedder | None = None,
     clock: Callable[[], int] = wall_clock,
 ) -> Litestar:
     """Make the API of one process.
@@ -64,16 +74,12 @@ def create_app(
         Admit's decoder: (short topic, key, value, headers); raises Refused.
     finder : Finder
         Searches memories of the partitions that this process folds.
+    embedder : QueryEmbedder, optional
+        This process's model, for the questions of all workers.
     clock : callable
         Wall clock, microseconds; only for what is shown.
     """
-    # The workers are on this machine or in its cluster: a proxy of the environment is never meant.
-    # They speak plain HTTP; a context without authorities fails closed and costs no start-up time.
-    client = httpx.AsyncClient(
-        trust_env=False,
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        limits=httpx.Limits(max_connections=1000, max_keepalive_connections=50),
-    )
+    client = internal_client()
     reading = Reading(cluster, settings, client)
     writing = writes.Writing(producer, check, settings)
     serving = service.Service(cluster, settings, client, clock)
@@ -113,11 +119,13 @@ def create_app(
             service.readyz,
             service.metrics,
             service.partitions,
+            embedding.embed,
             tenant,
         ],
         dependencies={
             "reading": Provide(lambda: reading, sync_to_thread=False),
             "finder": Provide(lambda: finder, sync_to_thread=False),
+            "model": Provide(lambda: embedding.Model(embedder), sync_to_thread=False),
             "writing": Provide(lambda: writing, sync_to_thread=False),
             "service": Provide(lambda: serving, sync_to_thread=False),
         },

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from typing import Any
@@ -53,6 +54,19 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     forwarded: bool = False
     body: bytes | None = None
     """What was posted, JSON; None: it is a GET."""
+
+
+def internal_client() -> httpx.AsyncClient:
+    """Client for what workers ask each other.
+
+    They are on this machine or in its cluster: a proxy of the environment is never meant. They
+    speak plain HTTP; a context without authorities fails closed and costs no start-up time.
+    """
+    return httpx.AsyncClient(
+        trust_env=False,
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        limits=httpx.Limits(max_connections=1000, max_keepalive_connections=50),
+    )
 
 
 def position(text: str, settings: Settings) -> Position:

@@ -35,6 +35,11 @@ def test_the_sums_are_those_of_the_lines_each_id_once() -> None:
         assert expected[tenant].unpriced_calls == sum(e.cost is None for e in mine) > 0
 
 
+def test_few_events_say_something() -> None:
+    said = ["content" in msgspec.json.decode(event.line)["data"] for event in events(7, count=3000)]
+    assert 0 < sum(said) < 60
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_prices_are_the_catalogues(model: Model) -> None:
     for read, cached, written in ((1, 0, 1), (12_345, 4_001, 777), (900_000, 400_000, 64_000)):

@@ -39,8 +39,8 @@ SAID = {
     "metadata": {"rows": 400},
 }
 SHOWN_ELSEWHERE = {"/", "/openapi.json"}
-HIDDEN = {("/v1/tenants/{tenant}/memories/search", "get")}
-"""A memory may have the id `search`: shown as /memories/{memory_id}."""
+HIDDEN = {("/v1/tenants/{tenant}/memories/search", "get"), ("/internal/embed", "post")}
+"""A memory may have the id `search`: shown as /memories/{memory_id}. The other is for workers."""
 SEARCH = "/v1/tenants/t1/memories/search"
 
 
