@@ -24,6 +24,9 @@ DLQ = Counter("streams_dlq", "Refused records, by code", ["code"])
 RECOVERY_SECONDS = Histogram(
     "streams_recovery_seconds", "Take-over of a partition", buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60)
 )
+MEMORY_BYTES = Gauge(
+    "streams_memory_bytes", "What a tenant's memory takes, of the largest here", ["tenant"]
+)
 SEARCH_SECONDS = Histogram(
     "streams_search_seconds", "Answers to questions about memories", buckets=(*_QUICK, 5, 10, 30)
 )

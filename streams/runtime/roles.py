@@ -16,6 +16,7 @@ from streams import topology
 from streams.adapters.prices import CataloguePrices
 from streams.agents.fold import fold
 from streams.core import log as facts
+from streams.core.errors import StoreLost
 from streams.core.log import VERSION, Body, Config, Record, Tick
 from streams.core.money import parse_usd
 from streams.runtime import clients, metrics
@@ -30,6 +31,7 @@ from streams.runtime.owner import Host, PartitionOwner
 from streams.runtime.ownership import Ownership
 from streams.runtime.shared_producer import SharedProducer
 from streams.runtime.store import Job
+from streams.runtime.tenant_bytes import TenantBytes
 from streams.runtime.transport import ConsumerThread
 from streams.settings import Settings
 
@@ -102,6 +104,7 @@ class FoldRole:
         self._closing: dict[int, asyncio.Task[None]] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._producer = clients.plain_producer(settings.kafka)
+        self._bytes = TenantBytes()
         self.accesses = Accesses(self._append_raw, settings.partitions, settings.worker, _now)
         if job is None:
             job, config = fold_job(settings), config_of(settings)
@@ -210,12 +213,18 @@ class FoldRole:
             running = [p for p, owner in self.owners.items() if owner.state == "running"]
             try:
                 self._show_lag(running)
+                self._show_bytes(running)
                 await asyncio.gather(*(self._append(p, Tick()) for p in running))
             except KafkaError as error:
                 log.info("a tick failed: %r", error)
             except Exception:
                 # Without ticks time stands still for idle partitions, and nobody would be told.
                 log.exception("a tick failed")
+
+    def _show_bytes(self, partitions: Iterable[int]) -> None:
+        stores = {partition: self.owners[partition].store for partition in partitions}
+        with contextlib.suppress(StoreLost):
+            self._bytes.look({p: store.reader for p, store in stores.items() if store is not None})
 
     def _show_lag(self, partitions: Iterable[int]) -> None:
         topic = self._host.job.topic

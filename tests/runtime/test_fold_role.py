@@ -55,7 +55,8 @@ async def test_ticks_go_on_whatever_one_fails_with(
     produced = Log()
     produced.failures = [error, error]
     role._producer = cast(Any, produced)
-    monkeypatch.setattr(role, "_show_lag", lambda partitions: None)
+    for shows in ("_show_lag", "_show_bytes"):
+        monkeypatch.setattr(role, shows, lambda partitions: None)
     ticking = asyncio.create_task(role._tick())
     try:
         await until(lambda: produced.ticks >= 3 or ticking.done())
