@@ -2,20 +2,24 @@
 
 Identifiers (``rec-2024_07/part-0012``, ``DataLoader``) are kept whole and split; English words are
 stemmed, irregular forms included; scripts without spaces become pairs of characters. The same text
-gives the same terms under the same Python (its Unicode tables) and the same snowballstemmer.
+gives the same terms under the same Python (its Unicode tables) and the same PyStemmer.
+
+Nothing is kept from one text to the next: how long it takes must not tell one tenant which words
+another one has.
 """
 
 import re
-import sys
 import unicodedata
 from collections import Counter
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 
-from snowballstemmer.english_stemmer import EnglishStemmer
+from Stemmer import Stemmer
 
 from streams.memory.words import IRREGULAR, STOP_WORDS
 
+_Stem = Callable[[str], str]
 MAX_TERM = 64
 """Characters of a term: a longer run (base64, a minified line) is cut to them."""
 _CONTRACTION = re.compile(r"'(?:s|m|re|ve|ll|d|t)\b")
@@ -39,10 +43,12 @@ def terms(text: str) -> list[str]:
     >>> terms("Caroline's runs of rec-2024_07/part-0012 FAILED")
     ['carolin', 'run', 'of', 'rec-2024_07/part-0012', 'rec', '2024', '07', 'part', '0012', 'fail']
     """
+    # Made anew, since one is neither for two threads nor, by default, without a memory.
+    stem = Stemmer("english", 0).stemWord
     if text.isascii():
-        return [term for found in _PLAIN.findall(_folded(text)) for term in _of_word(found)]
+        return [term for found in _PLAIN.findall(_folded(text)) for term in _of_word(found, stem)]
     text = unicodedata.normalize("NFKC", text).translate(_IGNORED).translate(_APOSTROPHES)
-    return [term for found in _any().findall(_folded(text)) for term in _of_any(found)]
+    return [term for found in _any().findall(_folded(text)) for term in _of_any(found, stem)]
 
 
 def query_terms(text: str) -> dict[str, int]:
@@ -59,27 +65,28 @@ def _folded(text: str) -> str:
     return _CONTRACTION.sub(" ", text) if "'" in text else text
 
 
-@lru_cache(maxsize=1 << 16)
-def _of_word(word: str) -> tuple[str, ...]:
+def _of_word(word: str, stem: _Stem) -> tuple[str, ...]:
     """Terms of one run without spaces: itself, and its parts when it has some."""
+    if word.isascii() and word.isalpha() and (word.islower() or word[1:].islower()):
+        return (_stemmed(word.lower(), stem),)
     parts = [piece for part in _INNER.split(word) if part for piece in _CAMEL.split(part)]
     if len(parts) == 1:
-        return (_stem(_case(parts[0])),)
+        return (_stemmed(_case(parts[0]), stem),)
     whole = _case(word.strip("_"))[:MAX_TERM]
-    return (whole, *(_stem(_case(part)) for part in parts))
+    return (whole, *(_stemmed(_case(part), stem) for part in parts))
 
 
-def _of_any(word: str) -> tuple[str, ...] | list[str]:
+def _of_any(word: str, stem: _Stem) -> tuple[str, ...] | list[str]:
     """As ``_of_word``; runs of scripts without spaces are cut out and become pairs."""
     runs = _unspaced().split(word)
     if len(runs) == 1:
-        return _of_word(word)
+        return _of_word(word, stem)
     found: list[str] = []
     for number, run in enumerate(runs):
         if number % 2:
             found += [a + b for a, b in pairwise(run)] or [run]
         else:
-            found += [term for each in _any().findall(run) for term in _of_word(each)]
+            found += [term for each in _any().findall(run) for term in _of_word(each, stem)]
     return found
 
 
@@ -87,23 +94,17 @@ def _case(word: str) -> str:
     return word.lower() if word.isascii() else unicodedata.normalize("NFKC", word.casefold())
 
 
-def _stem(word: str) -> str:
+def _stemmed(word: str, stem: _Stem) -> str:
     word = word[:MAX_TERM]
     if not (word.isascii() and word.isalpha()):
         return word
-    # Interned: one object in the cache, the index and the question.
-    return sys.intern(_stemmer().stemWord(IRREGULAR.get(word, word)))
-
-
-@cache
-def _stemmer() -> EnglishStemmer:
-    # Named directly: snowballstemmer.stemmer() takes the C version where it is installed.
-    return EnglishStemmer()
+    return stem(IRREGULAR.get(word, word))
 
 
 @cache
 def _stop_terms() -> frozenset[str]:
-    return frozenset(_stem(word) for word in STOP_WORDS) | STOP_WORDS
+    stem = Stemmer("english", 0).stemWord
+    return frozenset(_stemmed(word, stem) for word in STOP_WORDS) | STOP_WORDS
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ class Facets:
     def append(self, slot: int, document: Document) -> None:
         values = sorted(set(_values(document)))
         self._exact.add(slot, {kind + value: 1 for kind, value in values})
-        words = {k + word for k, value in values if k in BOOSTED for word in _terms(value)}
+        words = {k + word for k, value in values if k in BOOSTED for word in terms(value)}
         words.update(DATE + word for word in date_words(document.timestamp))
         self._words.add(slot, dict.fromkeys(sorted(words), 1))
 
@@ -71,11 +70,6 @@ class Facets:
         return self._exact.nbytes + self._words.nbytes
 
 
-@lru_cache(maxsize=1 << 12)
-def _terms(value: str) -> tuple[str, ...]:
-    return tuple(terms(value))
-
-
 def metadata_value(key: str, value: str) -> str:
     """A pair of metadata as one value; ``value`` is JSON text."""
     return f"{len(key)} {key}{value}"
@@ -89,12 +83,7 @@ def date_words(timestamp: int) -> tuple[str, ...]:
     >>> date_words(1_683_554_160_000_000)
     ('2023-05-08', '2023', 'may', '8')
     """
-    return _day_words(timestamp // DAY)
-
-
-@lru_cache(maxsize=1 << 12)
-def _day_words(days: int) -> tuple[str, ...]:
-    day = _EPOCH + timedelta(days=days)
+    day = _EPOCH + timedelta(days=timestamp // DAY)
     words = terms(f"{_MONTHS[day.month - 1]} {day.day}")
     return (f"{day.year:04}-{day.month:02}-{day.day:02}", str(day.year), *words)
 

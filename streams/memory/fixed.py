@@ -1,6 +1,5 @@
 """Integer arithmetic that ranking rests on: the same digits on every machine."""
 
-from functools import lru_cache
 from math import isqrt
 
 import numpy as np
@@ -18,7 +17,6 @@ _BLOCK = 1 << 14
 """So many squares of numbers below 2^24 are summed without passing 63 bits."""
 
 
-@lru_cache(maxsize=1 << 14)
 def log2(number: int) -> int:
     """Binary logarithm of a positive integer, rounded down to 1/65536.
 

@@ -7,7 +7,6 @@ identifiers that stand in one memory only. Terms are known by 64 bits of their B
 import sys
 from array import array
 from collections.abc import Mapping
-from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -133,6 +132,5 @@ def _places(starts: Ints, counts: Ints) -> Ints:
     return np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1])
 
 
-@lru_cache(maxsize=1 << 16)
 def _key(term: str) -> int:
     return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "little")
