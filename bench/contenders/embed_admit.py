@@ -47,7 +47,6 @@ async def run(given: dict[str, Any]) -> None:
         print(why, file=sys.stderr, flush=True)
         os._exit(1)
 
-    Path(settings.data).mkdir(parents=True, exist_ok=True)
     ownership, inquiry = Ownership(settings), Inquiry(settings.kafka)
     await ownership.start()
     await inquiry.start()
@@ -73,4 +72,6 @@ async def run(given: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     quiet_libraries()
-    asyncio.run(run(spec()))
+    to_do = spec()
+    Path(to_do["data"]).mkdir(parents=True, exist_ok=True)
+    asyncio.run(run(to_do))

@@ -10,17 +10,11 @@ from pathlib import Path  # noqa: E402 - what is imported counts
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from stopwatch import Stopwatch, finish, spec  # noqa: E402
+from stopwatch import Stopwatch, finish, memory_mib, spec  # noqa: E402
 
 from streams.adapters.embedding.exported import OnnxEmbedder  # noqa: E402
 from streams.adapters.embedding.torch_model import TorchEmbedder  # noqa: E402
 from streams.adapters.embedding.weights import packaged  # noqa: E402
-
-
-def rss_mib() -> float:
-    """What this process holds now."""
-    fields = Path("/proc/self/status").read_text()
-    return int(fields.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def main() -> None:
@@ -32,7 +26,7 @@ def main() -> None:
     )
     embedder.embed(["ready?"])
     start = time.perf_counter() - BEGAN
-    loaded = rss_mib()
+    loaded = memory_mib("VmRSS")
     texts = json.loads(Path(given["texts"]).read_text())
     single = []
     for text in texts[:20]:

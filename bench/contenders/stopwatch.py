@@ -36,16 +36,25 @@ class Stopwatch:
         ``began`` and ``ended`` are the machine's monotonic clock: processes can be compared.
         """
         seconds, cpu = (end - began for began, end in zip(self._began, self._ended, strict=True))
-        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return {
             "events": events,
             "seconds": seconds,
             "began": self._began[0],
             "ended": self._ended[0],
             "cpu_seconds": cpu,
-            "rss_mib": round(rss, 1),
+            "rss_mib": round(memory_mib("VmHWM"), 1),
             "changelog": changelog,
         }
+
+
+def memory_mib(field: str) -> float:
+    """What this process holds now (VmRSS), or held at most (VmHWM)."""
+    try:
+        with open("/proc/self/status") as status:
+            return int(status.read().partition(f"{field}:")[2].split()[0]) / 1024
+    except OSError:
+        # Counts what the parent held when it started this process.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Collecting:
