@@ -14,6 +14,8 @@ AFTER = 5.0
 """Seconds of load after which something is said, and asked for."""
 
 TENANT = "research"
+WAIT_MS = 20_000
+"""The first contents wait until the model is loaded."""
 QUESTION = "why did the night run diverge?"
 ANSWER = "demo-night-run"
 SAID: dict[str, str] = {
@@ -51,7 +53,7 @@ def ask(client: Client, after: str | None = None) -> tuple[Found, float]:
     body = {"query": QUESTION, "limit": 1, "explain": True}
     path = ("v1", "tenants", TENANT, "memories", "search")
     began = time.monotonic()
-    answer = client.post(*path, body=body, after=after)
+    answer = client.post(*path, body=body, after=after, wait_ms=WAIT_MS)
     return msgspec.json.decode(answer, type=Found), time.monotonic() - began
 
 

@@ -36,7 +36,8 @@ def test_what_is_said_is_asked_for_with_explain(api: Any) -> None:
         found, seconds = demo_memory.ask(client, after)
     assert after == "agent.messages.v1:3:41"
     assert [json.loads(each.body)["memory_id"] for each in api.asked[:-1]] == [*demo_memory.SAID]
-    path = f"/v1/tenants/{demo_memory.TENANT}/memories/search?after=agent.messages.v1%3A3%3A41"
+    path = f"/v1/tenants/{demo_memory.TENANT}/memories/search?"
+    path += "after=agent.messages.v1%3A3%3A41&wait_ms=20000"
     assert api.asked[-1].path == path
     assert json.loads(api.asked[-1].body)["explain"] is True
     first, why = demo_memory.lines(found, 0.0123)
