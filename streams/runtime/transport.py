@@ -10,6 +10,7 @@ What differs from stock Faust, and why:
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ import faust
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     IllegalStateError,
+    KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
@@ -29,11 +31,37 @@ from yarl import URL
 from streams.runtime.chunks import Chunk
 from streams.runtime.lean import GatheringConsumer
 
+log = logging.getLogger(__name__)
+
 FETCH_WAIT_MS = 100
 FETCH_BYTES = 2 << 20
 SESSION_TIMEOUT_S = 6.0
+JOIN_AGAIN_S = 1.0
 METADATA_MAX_AGE_MS = 5_000
 """A topic that comes (again) or grows is read this soon; aiokafka asks each 5 minutes only."""
+
+
+class GroupConsumer(GatheringConsumer):
+    """Joins its group again after an error that aiokafka has no name for.
+
+    A coordinator that is being shut down may answer "unknown error" to a join. aiokafka then waits
+    until somebody asks for records, and a member without partitions asks for none: it would never
+    join again.
+    """
+
+    async def start(self) -> None:
+        await super().start()
+        coordinator = self._coordinator
+        stop_for = coordinator._push_error_to_user
+
+        async def heard(error: Exception) -> None:
+            if type(error) is KafkaError or getattr(error, "retriable", False):
+                log.warning("the group is joined again after: %r", error)
+                await asyncio.sleep(JOIN_AGAIN_S)
+            else:
+                await stop_for(error)
+
+        coordinator._push_error_to_user = heard
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -45,7 +73,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _create_worker_consumer(self, transport: "Transport") -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
-        return GatheringConsumer(
+        return GroupConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,

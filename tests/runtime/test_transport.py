@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance
+from aiokafka.errors import KafkaError
 
 from streams.core import log
-from streams.runtime import clients, topics
+from streams.runtime import clients, topics, transport
 from streams.settings import Settings
 
 from .stores import TENANT, event, job, numbers, said
@@ -61,3 +64,24 @@ async def test_what_stays_over_a_rebalance_stays_open_and_a_restart_moves_nothin
             await until(lambda: all(one.counted(p) == 10 for p in kept))
             await until(lambda: all(two.counted(p) == 10 for p in moved))
         assert {p: one.owners[p].store for p in kept} == {p: opened[p] for p in kept}
+
+
+async def test_a_join_that_failed_without_a_known_reason_is_tried_again(
+    settings: Settings, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka waits until records are asked for, which a member without partitions never does."""
+    one = alone(settings)
+    await topics.ensure(one)
+    monkeypatch.setattr(transport, "JOIN_AGAIN_S", 0.01)
+    join = CoordinatorGroupRebalance.perform_group_join
+    failures: list[Exception] = [KafkaError("once"), KafkaError("UnknownError()")]
+
+    async def failing(self: CoordinatorGroupRebalance) -> Any:
+        if failures:
+            raise failures.pop()
+        return await join(self)
+
+    monkeypatch.setattr(CoordinatorGroupRebalance, "perform_group_join", failing)
+    async with folding(one, tmp_path) as worker:
+        await until(worker.running)
+    assert not failures
