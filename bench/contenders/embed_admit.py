@@ -11,11 +11,11 @@ from stopwatch import Stopwatch, finish, spec
 
 from streams import topology
 from streams.core.log import Vector
+from streams.runtime.admit_role import AdmitRole
 from streams.runtime.app import quiet_libraries
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
 from streams.runtime.ownership import Ownership
-from streams.runtime.roles import AdmitRole
 from streams.settings import Settings
 
 watch = Stopwatch()

@@ -16,11 +16,12 @@ from typing import Any
 
 from stopwatch import Stopwatch, collecting, spec, tell
 
+from streams.runtime.admit_role import AdmitRole
 from streams.runtime.admitter import OriginWriter
 from streams.runtime.app import quiet_libraries
 from streams.runtime.clients import Inquiry
+from streams.runtime.fold_role import FoldRole
 from streams.runtime.ownership import Ownership
-from streams.runtime.roles import AdmitRole, FoldRole
 from streams.runtime.store import PartitionStore
 from streams.settings import Settings
 

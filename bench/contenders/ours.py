@@ -20,8 +20,8 @@ from streams.core.fold import Entry, Output, View
 from streams.core.rows import Row, tenant_key
 from streams.runtime import clients
 from streams.runtime.app import quiet_libraries
+from streams.runtime.fold_role import FoldRole
 from streams.runtime.ownership import Ownership
-from streams.runtime.roles import FoldRole
 from streams.runtime.store import Job
 from streams.settings import Settings
 

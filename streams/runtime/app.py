@@ -1,7 +1,7 @@
 """The Faust app of a worker: groups, assignment, agents; no tables, no web server, no commits."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +96,10 @@ def make_app(
     app.on_partitions_revoked.connect(on_revoked, weak=False)
 
     return app
+
+
+def missing(app: App, topics: Iterable[str]) -> Iterable[str]:
+    """What is said of topics that somebody has deleted: the group assigns nothing of them."""
+    for topic in topics:
+        if app.chunk_consumer.topic_partitions(topic) == 0:
+            yield f"{topic} is missing: `streams topics ensure` makes it"

@@ -17,15 +17,16 @@ from aiokafka.errors import KafkaError
 
 from streams.core.errors import Failed, Misuse
 from streams.runtime import failpoints, topics
+from streams.runtime.admit_role import AdmitRole
 from streams.runtime.app import App, quiet_libraries
 from streams.runtime.clients import ApiProducer, Inquiry
 from streams.runtime.cluster import KafkaCluster
 from streams.runtime.embedding import Embedding
+from streams.runtime.fold_role import FoldRole
 from streams.runtime.http import listen, serving, url_of
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership, embedder_record
 from streams.runtime.query_vectors import QueryVectors
-from streams.runtime.roles import AdmitRole, FoldRole
 from streams.runtime.search import Search
 from streams.settings import Settings
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from streams.core.ids import partition_of
 from streams.runtime.clients import transactional_producer
-from streams.runtime.roles import fold_job
+from streams.runtime.fold_role import fold_job
 from streams.settings import Settings
 
 from .system import System, running

@@ -17,9 +17,9 @@ from streams import topology
 from streams.core import log
 from streams.core.ids import partition_of
 from streams.runtime import admitter, clients, topics, transport
+from streams.runtime.admit_role import AdmitRole
 from streams.runtime.adopt import adopt
 from streams.runtime.clients import Inquiry
-from streams.runtime.roles import AdmitRole
 from streams.settings import Settings
 from streams.topology import AGENT_MESSAGES, JOB_EVENTS, TENANT_LOG
 

@@ -12,7 +12,7 @@ from faust.types import TP
 
 from streams.core import log
 from streams.core.log import Tick
-from streams.runtime.roles import FoldRole
+from streams.runtime.fold_role import FoldRole
 from streams.runtime.transport import Consumer
 from streams.settings import Settings
 

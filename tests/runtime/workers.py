@@ -13,10 +13,11 @@ from streams.core import log
 from streams.core.log import Record
 from streams.core.rows import tenant_key
 from streams.runtime import clients, transport
+from streams.runtime.admit_role import AdmitRole
 from streams.runtime.clients import Inquiry
+from streams.runtime.fold_role import FoldRole
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
-from streams.runtime.roles import AdmitRole, FoldRole
 from streams.settings import Settings
 
 from .stores import TENANT, Count, job
