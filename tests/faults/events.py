@@ -137,7 +137,8 @@ def _message(draw: random.Random) -> dict[str, Any]:
     if kind < 0.3:
         data["content"] = f"step {draw.randrange(10**6)} done"
         if kind < 0.01:
-            data["memory_id"] = f"note-{draw.randrange(3)}"  # written again and again
+            # Written again and again, by one agent: another's working memory would lose it.
+            data |= {"memory_id": f"note-{draw.randrange(3)}", "agent": "agent-0"}
     if kind < 0.02:
         return data
     if kind > 0.99:
