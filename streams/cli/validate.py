@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 import msgspec
 
 from streams.agents.admit import Incoming, admit
 from streams.cli.client import json_option, settings_for
+from streams.cli.lineage import lineage_events
 from streams.cli.lines import Event, JsonLines
 from streams.core.errors import Failed, Misuse, Refused
 from streams.core.log import Call, Origin
+from streams.core.tenant import is_tenant
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,8 +36,10 @@ class _NoPrices:
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
+@click.option("--openlineage", is_flag=True, help="FILE holds OpenLineage events.")
+@click.option("--tenant", help="Tenant of the OpenLineage events.")
 @json_option
-def validate(file: Iterable[bytes], as_json: bool) -> None:
+def validate(file: BinaryIO, openlineage: bool, tenant: str | None, as_json: bool) -> None:
     """Check the events of FILE (or - for stdin) as the system would, without sending them.
 
     FILE is what `streams send` takes. Prints each refused line with its code; exit code 1 if
@@ -42,10 +48,19 @@ def validate(file: Iterable[bytes], as_json: bool) -> None:
     \b
     Example:
       streams validate events.jsonl
+      streams validate --openlineage run.json
     """
     tenants = settings_for().namespace_tenants
+    if openlineage and not Path(file.name or "").is_file():
+        raise Misuse("--openlineage takes a FILE")
+    if tenant is not None and not openlineage:
+        raise Misuse("--tenant goes with --openlineage; a line of FILE says its tenant")
+    if tenant is not None and not is_tenant(tenant):
+        raise Misuse(f"{tenant!r} can't be a tenant: 1 to 128 of A-Z a-z 0-9 . _ -")
     checked = refused = 0
-    for finding in findings(file, tenants):
+    unit = "event" if openlineage else "line"
+    lineage = lineage_findings(file.name, tenant, tenants) if openlineage else None
+    for finding in lineage or findings(file, tenants):
         checked += 1
         if finding is None:
             continue
@@ -53,7 +68,7 @@ def validate(file: Iterable[bytes], as_json: bool) -> None:
         if as_json:
             click.echo(msgspec.json.encode(finding))
         else:
-            click.echo(f"line {finding.line}: {finding.code}: {finding.message}")
+            click.echo(f"{unit} {finding.line}: {finding.code}: {finding.message}")
     if refused:
         raise Failed(f"{refused} of {checked} events would be refused")
     if not as_json:
@@ -72,6 +87,19 @@ def findings(lines: Iterable[bytes], tenants: dict[str, str]) -> Iterator[Findin
             continue
         if event is not None:
             yield _check(event, tenants)
+
+
+def lineage_findings(
+    file: str, tenant: str | None, tenants: dict[str, str]
+) -> Iterator[Finding | None]:
+    """For each OpenLineage event: None if it is valid, else what is wrong; `send` stops there."""
+    number = 0
+    try:
+        for event in lineage_events([file], tenant, tenants):
+            number = event.number
+            yield _check(event, tenants)
+    except Misuse as error:
+        yield Finding(number + 1, "malformed", str(error))
 
 
 def _check(event: Event, tenants: dict[str, str]) -> Finding | None:

@@ -32,3 +32,27 @@ def test_valid_lines_are_counted(tmp_path: Path, streams: Callable[..., Any]) ->
     file.write_bytes(GOOD + b"\n" + GOOD)
     ran = streams("validate", str(file))
     assert (ran.code, ran.out) == (0, "2 events are valid\n")
+
+
+RUN = b"""{"eventType":"START","eventTime":"2026-11-01T00:00:00Z","producer":"p","schemaURL":
+"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent","run":{"runId":"r1"},
+"job":{"namespace":"team-a","name":"load"}}"""
+
+
+def test_openlineage_files_are_checked_as_send_takes_them(
+    tmp_path: Path, streams: Callable[..., Any], real_input: Callable[[str], Path]
+) -> None:
+    file = tmp_path / "run.json"
+    file.write_bytes(b"[" + RUN + b"," + RUN.replace(b"team-a", b"") + b"]")
+    ran = streams("validate", "--openlineage", str(file))
+    assert (ran.code, ran.err) == (1, "streams: 1 of 2 events would be refused\n")
+    assert ran.out.startswith("event 2: malformed: ")
+    file.write_bytes(RUN.replace(b"2026-11-01T00:00:00Z", b"soon"))
+    ran = streams("validate", "--openlineage", "--tenant", "t1", str(file), "--json")
+    assert msgspec.json.decode(ran.out)["code"] == "bad_time"
+    for given in (["-", "--openlineage"], [str(file), "--tenant", "t1"]):
+        assert streams("validate", *given).code == 2
+    files = sorted(real_input("openlineage").rglob("*.json"))
+    assert files
+    for each in files:
+        assert streams("validate", "--openlineage", str(each)).code == 0, each
