@@ -79,6 +79,7 @@ def test_one_role_says_where_it_serves_and_ends_well(
     assert out == ""
 
 
+@pytest.mark.deep
 def test_all_runs_both_and_starts_again_what_ends(
     installation: Settings, started: list[Worker]
 ) -> None:

@@ -3,11 +3,14 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from streams.topology import BUDGET_ALERTS
 
 from .system import System
 
 
+@pytest.mark.deep
 async def test_a_real_trace_adds_up_and_alerts_once(
     system: System, tenant: str, azure_trace: Path
 ) -> None:

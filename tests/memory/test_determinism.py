@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 # Kernels that any x86-64 has; on other machines OpenBLAS does not know them and takes its own.
 SETTINGS = (
@@ -14,6 +16,7 @@ SETTINGS = (
 )
 
 
+@pytest.mark.deep
 def test_one_ranking():
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     digests = {

@@ -64,7 +64,9 @@ async def test_the_inputs_offset_is_committed_for_lag_tools_once_in_a_while(
 STEPS = ["begin_transaction", "send_batch", "send", "send_offsets_to_transaction", "commit"]
 
 
-@pytest.mark.parametrize("wiped", [False, True], ids=["local", "wiped"])
+@pytest.mark.parametrize(
+    "wiped", [False, pytest.param(True, marks=pytest.mark.deep)], ids=["local", "wiped"]
+)
 @pytest.mark.parametrize("step", [*STEPS, "committed", "write", "ack", "silence"])
 async def test_whatever_fails_only_a_takeover_helps(
     stores: Stores,
