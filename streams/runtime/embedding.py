@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 BATCH_TEXTS = 256
 BATCH_CHARS = 40_960
 """About 10,000 word pieces, two seconds or so: a process that ends waits no longer, and groups of
-like length are large enough (in batches of 90 a text costs a third more than in batches of 1,000)."""
+like length are large enough (in batches of 90 a text costs a third more than among 1,000)."""
 COUNTED_CHARS = 16_384
 """Of a text, at most this counts: what is longer is cut at 16 chunks."""
 WAIT_S = 0.005
