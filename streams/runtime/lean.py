@@ -55,7 +55,10 @@ class GatheringConsumer(LeanConsumer):
         fetch_lean = super()._wrapped(fetch)
 
         async def rest_and_fetch(assignment: Any, node: int, request: Any) -> bool:
-            await asyncio.sleep(self._rest.get(node, 0.0))
+            try:
+                await asyncio.sleep(self._rest.get(node, 0.0))
+            except asyncio.CancelledError:
+                return False  # as aiokafka's own: who cancels it awaits it, and must go on closing
             got: bool = await fetch_lean(assignment, node, request)
             return got
 
