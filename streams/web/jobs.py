@@ -1,12 +1,12 @@
 """Reads of one tenant's runs of data jobs."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from litestar import Response, get
 from litestar.params import QueryParameter
 
 from streams.jobs import read
-from streams.ports import LocalPartition
 from streams.web.models import RunKind, Runs, RunState
 from streams.web.parameters import (
     After,
@@ -18,7 +18,7 @@ from streams.web.parameters import (
     check_tenant,
     from_cursor,
 )
-from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, moment, page
+from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, listing, moment
 
 
 @get(
@@ -53,18 +53,13 @@ async def runs(
     check_tenant(tenant)
     before = from_cursor("jobs", tenant, cursor)
     first = moment("since", since)
-
-    def compute(local: LocalPartition) -> dict[str, Any]:
-        items, end = read.runs(
-            local.reader,
-            tenant,
-            limit=limit,
-            before=before,
-            state=run_state,
-            kind=kind,
-            since=first,
-            log_time=local.log_time,
-        )
-        return page("jobs", items, end, local)
-
-    return await answer(request, reading, tenant, after, wait_ms, compute)
+    find = partial(
+        read.runs,
+        tenant=tenant,
+        limit=limit,
+        before=before,
+        state=run_state,
+        kind=kind,
+        since=first,
+    )
+    return await answer(request, reading, tenant, after, wait_ms, listing("jobs", find))

@@ -22,12 +22,10 @@ from streams.web.parameters import (
     from_cursor,
 )
 from streams.web.reading import Reading
-from streams.web.tenants import AnyRequest, TheReading, answer, page
+from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, page
 
 Tier = Literal["working", "long_term"]
 Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
-
-_ERRORS = (400, 409, 422, 503, 504)
 
 
 @get(
@@ -39,7 +37,7 @@ _ERRORS = (400, 409, 422, 503, 504)
         "`agent` or `session` means none. A page may hold fewer memories than `limit` and have a "
         "`next`. Lists count no access."
     ),
-    responses=answers(Memories, "Memories, newest first", *_ERRORS),
+    responses=answers(Memories, "Memories, newest first", *ERRORS),
 )
 async def memories(
     request: AnyRequest,
@@ -80,7 +78,7 @@ async def memories(
     tags=["read"],
     summary="One memory",
     description="As memory.records.v1 has it. It counts no access.",
-    responses=answers(MemoryRecord, "The memory", 404, *_ERRORS),
+    responses=answers(MemoryRecord, "The memory", 404, *ERRORS),
 )
 async def memory(
     request: AnyRequest,

@@ -27,7 +27,7 @@ from streams.web.parameters import (
 )
 from streams.web.reading import Question, Reading, position
 from streams.web.request_bodies import PutState
-from streams.web.tenants import AnyRequest, TheReading, answer, page, raw_path
+from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, listing, raw_path
 from streams.web.waiting import Pair, audit_record
 from streams.web.writes import IdempotencyKey, TheWriting, Writing
 
@@ -35,7 +35,6 @@ Agent = Annotated[str, PathParameter(description="Whose state it is; a slash in 
 Key = Annotated[str, PathParameter(description="1 to 256 characters; a slash is sent as %2F")]
 
 _REJECTED = {"conflict": (409, "conflict"), "not_found": (404, "not_found")}
-_READ_ERRORS = (400, 409, 422, 503, 504)
 _WRITE_ERRORS = (400, 409, 413, 422, 503, 504)
 
 
@@ -68,7 +67,7 @@ _done = msgspec.json.Decoder(_Done)
     tags=["read"],
     summary="The keys of an agent's state, in order, without their values",
     description="A page may hold fewer than `limit` before the end: deleted keys count as seen.",
-    responses=answers(States, "Keys in the order of their bytes", *_READ_ERRORS),
+    responses=answers(States, "Keys in the order of their bytes", *ERRORS),
 )
 async def states(
     request: AnyRequest,
@@ -83,19 +82,14 @@ async def states(
     check_tenant(tenant)
     last = from_cursor("state", tenant, cursor)
     find = partial(read.states, tenant=tenant, agent=unquote(agent), limit=limit, after=last)
-
-    def compute(local: LocalPartition) -> dict[str, Any]:
-        items, end = find(local.reader, log_time=local.log_time)
-        return page("state", items, end, local)
-
-    return await answer(request, reading, tenant, after, wait_ms, compute)
+    return await answer(request, reading, tenant, after, wait_ms, listing("state", find))
 
 
 @get(
     "/agents/{agent:str}/state/{key:str}",
     tags=["read"],
     summary="One key of an agent's state",
-    responses=answers(State, "Value and version", 404, *_READ_ERRORS),
+    responses=answers(State, "Value and version", 404, *ERRORS),
 )
 async def state(
     request: AnyRequest,

@@ -162,7 +162,7 @@ async def alerts(
     check_tenant(tenant)
     before = from_cursor("alerts", tenant, cursor)
     find = partial(read.alerts, tenant=tenant, limit=limit, before=before)
-    return await answer(request, reading, tenant, after, wait_ms, _listing("alerts", find))
+    return await answer(request, reading, tenant, after, wait_ms, listing("alerts", find))
 
 
 @get(
@@ -201,12 +201,14 @@ def audit_page(
     tenant: str, *, limit: int, before: bytes | None, cause: tuple[str, str] | None
 ) -> Compute:
     """Make the answer of ``/audit`` from a partition."""
-    return _listing(
+    return listing(
         "audit", partial(read.audit, tenant=tenant, limit=limit, before=before, cause=cause)
     )
 
 
-def _listing(name: str, find: Callable[..., read.Page]) -> Compute:
+def listing(name: str, find: Callable[..., tuple[Sequence[Any], bytes | None]]) -> Compute:
+    """Make a page from a partition; ``find(reader, log_time=)`` gives its items and its end."""
+
     def compute(local: LocalPartition) -> dict[str, Any]:
         items, end = find(local.reader, log_time=local.log_time)
         return page(name, items, end, local)
@@ -215,12 +217,12 @@ def _listing(name: str, find: Callable[..., read.Page]) -> Compute:
 
 
 def page(
-    listing: str, items: Sequence[Any], end: bytes | None, local: LocalPartition
+    name: str, items: Sequence[Any], end: bytes | None, local: LocalPartition
 ) -> dict[str, Any]:
     """Body of a page; ``end`` is the key that the next one goes on after."""
     return {
         "items": items,
-        "next": to_cursor(listing, end),
+        "next": to_cursor(name, end),
         "as_of": format_time(local.log_time),
     }
 
