@@ -11,7 +11,7 @@ from streams.memory.fixed import ONE
 from streams.memory.index import TenantIndex
 from streams.memory.question import Question
 from streams.memory.ranking import Filters, Found, search
-from streams.memory.record import measured
+from streams.memory.record import shown
 from streams.memory.rows import MemoryRow, memory_key
 
 
@@ -70,7 +70,7 @@ def answer(
 def _record(rows: Rows, tenant: str, memory_id: str) -> msgspec.Raw:
     row = rows.get(MemoryRow, memory_key(tenant, memory_id))
     assert row is not None
-    return msgspec.Raw(measured(tenant, memory_id, row)[0])
+    return shown(tenant, memory_id, row)
 
 
 def _parts(found: Found, embedded: bool) -> dict[str, float]:

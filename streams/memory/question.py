@@ -1,6 +1,6 @@
 """A question to search: what the API takes as its body, and what it means."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -10,7 +10,7 @@ from streams.core.time import parse_time
 from streams.memory.document import LONG_TERM, WORKING
 from streams.memory.documents import metadata_text
 from streams.memory.ranking import Filters
-from streams.memory.record import PRIORITIES
+from streams.memory.record import PRIORITIES, Priority, Tier
 
 MAX_LIMIT = 100
 MAX_QUERY = 65_536
@@ -30,7 +30,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="So many results there are whenever that many memories pass the filters",
         ),
     ] = 10
-    min_priority: Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"] | None = None
+    min_priority: Priority | None = None
     context_tags: (
         Annotated[list[Exactly], Meta(max_length=100, description="All of them")] | None
     ) = None
@@ -49,7 +49,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ) = None
     since: Annotated[Time | None, Meta(description="Event time, included")] = None
     until: Annotated[Time | None, Meta(description="Event time, excluded")] = None
-    tiers: list[Literal["working", "long_term"]] | None = None
+    tiers: list[Tier] | None = None
     explain: Annotated[
         bool, Meta(description="Give every part of each score; counts no access")
     ] = False

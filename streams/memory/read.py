@@ -7,13 +7,11 @@ import msgspec
 from streams.core.errors import ApiError
 from streams.core.fold import Reader
 from streams.core.time import format_time
+from streams.memory.pages import page
 from streams.memory.rows import StateRow, ValueRow, state_key, state_keys, value_key
 from streams.memory.state import as_of
 
 Page = tuple[list[dict[str, Any]], bytes | None]
-
-SCANNED = 5_000
-"""Rows that one page looks at: what is left of deleted keys may be many."""
 
 
 def state(reader: Reader, tenant: str, agent: str, key: str, *, log_time: int) -> dict[str, Any]:
@@ -54,19 +52,14 @@ def states(
         400 where ``after`` is not one that this list gave.
     """
     prefix = state_keys(tenant, agent)
-    if after is not None and not after.startswith(prefix):
-        raise ApiError(400, "bad_request", "the cursor is not one of this list")
-    items: list[dict[str, Any]] = []
-    last = None
-    for seen, (place, stored) in enumerate(reader.scan(StateRow, prefix, start=after)):
-        if len(items) == limit or seen > SCANNED:
-            return items, last
-        if place != after:
-            last = place
-            row = as_of(stored, log_time)
-            if row is not None and not row.deleted:
-                items.append(_item(place.removeprefix(prefix).decode(), row))
-    return items, None
+
+    def show(place: bytes, stored: StateRow) -> dict[str, Any] | None:
+        row = as_of(stored, log_time)
+        if row is None or row.deleted:
+            return None
+        return _item(place.removeprefix(prefix).decode(), row)
+
+    return page(reader, StateRow, prefix, show, limit=limit, after=after)
 
 
 def _item(key: str, row: StateRow) -> dict[str, Any]:

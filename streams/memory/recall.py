@@ -5,13 +5,11 @@ import msgspec
 from streams.core.errors import ApiError
 from streams.core.fold import Reader
 from streams.core.rows import tenant_key
-from streams.memory.record import PRIORITIES, measured
+from streams.memory.pages import page
+from streams.memory.record import PRIORITIES, shown
 from streams.memory.rows import MemoryRow, TimelineRow, id_on_timeline, memory_key
 
 Page = tuple[list[msgspec.Raw], bytes | None]
-
-SCANNED = 5_000
-"""Memories that one page looks at: few of them may pass the filters."""
 
 
 def memory(reader: Reader, tenant: str, memory_id: str) -> msgspec.Raw:
@@ -25,7 +23,7 @@ def memory(reader: Reader, tenant: str, memory_id: str) -> msgspec.Raw:
     row = reader.get(MemoryRow, memory_key(tenant, memory_id))
     if row is None:
         raise ApiError(404, "not_found", f"there is no memory {memory_id}")
-    return msgspec.Raw(measured(tenant, memory_id, row)[0])
+    return shown(tenant, memory_id, row)
 
 
 def memories(
@@ -56,16 +54,8 @@ def memories(
         400 where ``after`` is not one that this list gave.
     """
     prefix = tenant_key(TimelineRow, tenant)
-    if after is not None and not after.startswith(prefix):
-        raise ApiError(400, "bad_request", "the cursor is not one of this list")
-    items: list[msgspec.Raw] = []
-    last = None
-    for seen, (key, _) in enumerate(reader.scan(TimelineRow, prefix, start=after)):
-        if len(items) == limit or seen > SCANNED:
-            return items, last
-        if key == after:
-            continue
-        last = key
+
+    def show(key: bytes, _: TimelineRow) -> msgspec.Raw | None:
         memory_id = id_on_timeline(key, prefix)
         row = reader.get(MemoryRow, memory_key(tenant, memory_id))
         # Reads see the database, not a moment of it: a memory may have gone meanwhile.
@@ -76,5 +66,7 @@ def memories(
             and session in (None, row.session)
             and priority in (None, PRIORITIES[row.priority - 1])
         ):
-            items.append(msgspec.Raw(measured(tenant, memory_id, row)[0]))
-    return items, None
+            return shown(tenant, memory_id, row)
+        return None
+
+    return page(reader, TimelineRow, prefix, show, limit=limit, after=after)

@@ -1,6 +1,6 @@
 """A memory's public record: what memory.records.v1 and the API show, and how many bytes it is."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -8,8 +8,10 @@ from msgspec import Meta
 from streams.core.time import SECOND, format_time
 from streams.memory.rows import MemoryRow
 
-PRIORITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """Names of the priorities 1 to 4."""
+Tier = Literal["working", "long_term"]
 _json = msgspec.json.Encoder().encode
 
 
@@ -22,9 +24,9 @@ class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None
     content: str
     timestamp: Annotated[str, Meta(description="Event time of the message that made it.")]
-    priority: Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+    priority: Priority
     context_tags: list[str]
-    tier: Literal["working", "long_term"]
+    tier: Tier
     kind: Literal["observed", "consolidated"]
     sources: list[str]
     related_memories: list[str]
@@ -60,6 +62,11 @@ def deletion_date(timestamp: int, ttl_seconds: int | None) -> int | None:
     return None if ttl_seconds is None else timestamp + ttl_seconds * SECOND
 
 
+def shown(tenant: str, memory_id: str, row: MemoryRow) -> msgspec.Raw:
+    """Write a record as the API shows it."""
+    return msgspec.Raw(measured(tenant, memory_id, row)[0])
+
+
 def measured(tenant: str, memory_id: str, row: MemoryRow) -> tuple[bytes, int]:
     """Write a record as JSON, and count its bytes.
 
@@ -87,7 +94,7 @@ def public(tenant: str, memory_id: str, row: MemoryRow) -> MemoryRecord:
         session=row.session or None,
         content=row.text,
         timestamp=format_time(row.timestamp),
-        priority=PRIORITIES[row.priority - 1],  # type: ignore[arg-type]
+        priority=PRIORITIES[row.priority - 1],
         context_tags=list(row.context_tags),
         tier="working" if row.working else "long_term",
         kind="consolidated" if row.consolidated else "observed",

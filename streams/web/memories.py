@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Response, get
 from litestar.params import PathParameter, QueryParameter
 
 from streams.memory import recall
-from streams.memory.record import MemoryRecord
+from streams.memory.record import MemoryRecord, Priority, Tier
 from streams.ports import LocalPartition
 from streams.web.models import Memories
 from streams.web.parameters import (
@@ -23,9 +23,6 @@ from streams.web.parameters import (
 )
 from streams.web.reading import Reading
 from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, page
-
-Tier = Literal["working", "long_term"]
-Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 
 
 @get(

@@ -4,11 +4,11 @@ import pytest
 
 from memory.state_log import StateLog
 from streams.core.errors import ApiError
-from streams.memory import read
+from streams.memory import pages, read
 from streams.memory.rows import state_keys
 
 
-def pages(log: StateLog, limit: int, agent: str = "a1") -> list[list[str]]:
+def walk(log: StateLog, limit: int, agent: str = "a1") -> list[list[str]]:
     found: list[list[str]] = []
     after = None
     while True:
@@ -36,18 +36,18 @@ def log() -> StateLog:
 
 def test_pages_of_any_size_hold_the_same_keys_in_order(log: StateLog) -> None:
     keys = ["B", "a", "a/1", "b", "é"]
-    assert pages(log, 10) == [keys]
-    assert pages(log, 2) == [keys[:2], keys[2:4], keys[4:]]
-    assert [key for page in pages(log, 1) for key in page] == keys
-    assert pages(log, 10, "nobody") == [[]]
+    assert walk(log, 10) == [keys]
+    assert walk(log, 2) == [keys[:2], keys[2:4], keys[4:]]
+    assert [key for page in walk(log, 1) for key in page] == keys
+    assert walk(log, 10, "nobody") == [[]]
 
 
 def test_a_page_looks_at_so_many_rows(log: StateLog, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         log.set(0, key=f"c{number:02}")
         log.unset(key=f"c{number:02}")
-    monkeypatch.setattr(read, "SCANNED", 4)
-    found = pages(log, 10)
+    monkeypatch.setattr(pages, "SCANNED", 4)
+    found = walk(log, 10)
     assert [key for page in found for key in page] == ["B", "a", "a/1", "b", "é"]
     assert [] in found
 

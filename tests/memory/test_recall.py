@@ -6,7 +6,7 @@ import pytest
 
 from memory.memory_log import MemoryLog
 from streams.core.errors import ApiError
-from streams.memory import recall
+from streams.memory import pages, recall
 from streams.memory.rows import timeline_key
 
 
@@ -28,7 +28,7 @@ def log() -> MemoryLog:
     return log
 
 
-def pages(log: MemoryLog, limit: int, **filters: str) -> list[list[str]]:
+def walk(log: MemoryLog, limit: int, **filters: str) -> list[list[str]]:
     found: list[list[str]] = []
     after = None
     while True:
@@ -40,10 +40,10 @@ def pages(log: MemoryLog, limit: int, **filters: str) -> list[list[str]]:
 
 def test_pages_of_any_size_hold_the_same_newest_first(log: MemoryLog) -> None:
     order = ["c3a9", "c", "a", "b", "d"]
-    assert pages(log, 10) == [order]
-    assert pages(log, 5) == [order]
-    assert pages(log, 2) == [order[:2], order[2:4], order[4:]]
-    assert [name for page in pages(log, 1) for name in page] == order
+    assert walk(log, 10) == [order]
+    assert walk(log, 5) == [order]
+    assert walk(log, 2) == [order[:2], order[2:4], order[4:]]
+    assert [name for page in walk(log, 1) for name in page] == order
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_pages_of_any_size_hold_the_same_newest_first(log: MemoryLog) -> None:
     ],
 )
 def test_filters_are_exact(log: MemoryLog, filters: dict[str, str], expected: list[str]) -> None:
-    assert pages(log, 10, **filters) == [expected]
-    assert [name for page in pages(log, 1, **filters) for name in page] == expected
+    assert walk(log, 10, **filters) == [expected]
+    assert [name for page in walk(log, 1, **filters) for name in page] == expected
 
 
 def test_a_page_looks_at_so_many_rows(log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recall, "SCANNED", 2)
-    found = pages(log, 10, agent="y")
+    monkeypatch.setattr(pages, "SCANNED", 2)
+    found = walk(log, 10, agent="y")
     assert [name for page in found for name in page] == ["d"]
     assert [] in found
 
