@@ -1,6 +1,6 @@
 """What a fold sees and what it may do: typed rows in, rows and outputs out, nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -58,11 +58,29 @@ class Reader(Rows, Protocol):
         """
 
 
+class Deferred(Protocol):
+    """Changes gathered over many records, because each alone would cost as much as all."""
+
+    def settle(self, view: "View") -> None:
+        """Make the rows what they would be without the delay."""
+
+
 class View(Reader, Protocol):
     """Rows as a fold sees them: its own changes included, nothing durable yet."""
+
+    deferred: dict[Hashable, Deferred]
+    """Settled before anyone else sees the rows, in chunks of any size and any order: so what is
+    deferred commutes, and no fold asks for a row that it may still change."""
 
     def put(self, key: bytes, row: Row) -> None:
         """Set the row at ``key``."""
 
     def delete(self, key: bytes) -> None:
         """Remove the row at ``key``, if there is one."""
+
+
+def settle(view: View) -> None:
+    """Bring the rows up to all that was folded."""
+    for change in view.deferred.values():
+        change.settle(view)
+    view.deferred.clear()

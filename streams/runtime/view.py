@@ -1,7 +1,7 @@
 """Typed rows over RocksDB: a plain reader for queries, a buffered view for folds."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +9,7 @@ from typing import TypeVar
 from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, WriteBatch
 
 from streams.core.errors import StoreLost
+from streams.core.fold import Deferred, settle
 from streams.core.rows import Row, decode_row, encode_row
 
 R = TypeVar("R", bound=Row)
@@ -137,6 +138,7 @@ class BufferedView:
         self._committed = DatabaseReader(db)
         self._rows: dict[bytes, Row | None] = {}
         self.dirty: dict[bytes, Row | None] = {}
+        self.deferred: dict[Hashable, Deferred] = {}
         self._dirty_keys: list[bytes] = []
         """Sorted, as of the last scan."""
         self._large: list[bytes] = []
@@ -194,6 +196,7 @@ class BufferedView:
 
     def encoded(self) -> list[tuple[bytes, bytes | None]]:
         """Return the changes as bytes, each key once; None removes."""
+        settle(self)
         found = [(key, None if row is None else encode_row(row)) for key, row in self.dirty.items()]
         self._large = [key for key, value in found if value is not None and len(value) > LARGE_ROW]
         return found

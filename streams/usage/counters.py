@@ -1,14 +1,17 @@
-"""Usage counters: an event adds to one row of its hour, day, week and month each."""
+"""Usage counters: an event adds to one row of its hour, day, week and month each.
+
+Sums commute, so they are gathered first and added to the four rows when the fold's changes are
+taken: those rows were most of what an event cost.
+"""
 
 import msgspec
-from msgspec.structs import astuple
 
 from streams.core.fold import Entry, Output, View
 from streams.core.journal import Target, audit
 from streams.core.rows import tenant_key
 from streams.core.time import format_time
 from streams.usage.opened import opened_periods
-from streams.usage.periods import PERIODS, Period
+from streams.usage.periods import PERIODS, Four, Period
 from streams.usage.rows import ConfigRow, PeriodRow, TenantRow, UsageRow
 from streams.usage.scope import Scope, pack
 
@@ -30,7 +33,52 @@ class Metered(msgspec.Struct, frozen=True, gc=False):
     """1 where the cost is neither reported nor known from a price."""
 
 
-def count(
+class Tally:
+    """What the calls and runs of one scope add to the rows of their four periods."""
+
+    __slots__ = (
+        "cache_creation_tokens",
+        "cache_read_tokens",
+        "calls",
+        "computed",
+        "input_tokens",
+        "keys",
+        "late_events",
+        "output_tokens",
+        "reported",
+        "runs",
+        "unpriced_calls",
+    )
+
+    def __init__(self, keys: tuple[bytes, ...]) -> None:
+        self.keys = keys
+        self.calls = self.input_tokens = self.output_tokens = 0
+        self.cache_read_tokens = self.cache_creation_tokens = 0
+        self.reported = self.computed = self.unpriced_calls = self.runs = 0
+        self.late_events = [0] * len(keys)
+
+    def settle(self, view: View) -> None:
+        """Add everything to the rows."""
+        for key, late_events in zip(self.keys, self.late_events, strict=True):
+            row = view.get(UsageRow, key) or _NOTHING
+            view.put(
+                key,
+                UsageRow(
+                    row.calls + self.calls,
+                    row.input_tokens + self.input_tokens,
+                    row.output_tokens + self.output_tokens,
+                    row.cache_read_tokens + self.cache_read_tokens,
+                    row.cache_creation_tokens + self.cache_creation_tokens,
+                    row.reported + self.reported,
+                    row.computed + self.computed,
+                    row.unpriced_calls + self.unpriced_calls,
+                    row.late_events + late_events,
+                    row.runs + self.runs,
+                ),
+            )
+
+
+def count_call(
     view: View,
     entry: Entry,
     tenant: TenantRow,
@@ -38,48 +86,86 @@ def count(
     call: Metered,
     outputs: list[Output],
 ) -> None:
-    """Add a call to the usage rows of its four periods."""
-    name = entry.record.tenant
-    prefix = tenant_key(UsageRow, name)
-    scope = pack(call.scope)
-    closed = entry.log_time - config.grace
-    # Four rows an event are most of the fold's time: looked up once, passed by position.
-    _, read, written, cache_read, cache_creation, reported, computed, unpriced = astuple(call)
-    get, put = view.get, view.put
-    for index, period in enumerate(opened_periods(view, name, tenant, entry.record.time)):
-        key = prefix + period.key + scope
-        row = get(UsageRow, key)
-        if row is None:
-            row = _NOTHING
-            open_period(view, name, tenant, period)
-        late = period.end < closed
-        put(
-            key,
-            UsageRow(
-                row.calls + 1,
-                row.input_tokens + read,
-                row.output_tokens + written,
-                row.cache_read_tokens + cache_read,
-                row.cache_creation_tokens + cache_creation,
-                row.reported + reported,
-                row.computed + computed,
-                row.unpriced_calls + unpriced,
-                row.late_events + late,
-                row.runs,
-            ),
-        )
-        if late:
-            note_late(view, entry, index, period, outputs)
+    """Add a call to the usage of its four periods."""
+    periods = opened_periods(view, entry.record.tenant, tenant, entry.record.time)
+    tally = _tally(view, entry.record.tenant, tenant, call.scope, periods)
+    tally.calls += 1
+    tally.input_tokens += call.input_tokens
+    tally.output_tokens += call.output_tokens
+    tally.cache_read_tokens += call.cache_read_tokens
+    tally.cache_creation_tokens += call.cache_creation_tokens
+    tally.reported += call.reported
+    tally.computed += call.computed
+    tally.unpriced_calls += call.unpriced
+    _count_late(view, entry, config, tally, periods, outputs)
 
 
-def open_period(view: View, tenant: str, row: TenantRow, period: Period) -> None:
+def count_run(
+    view: View,
+    entry: Entry,
+    tenant: TenantRow,
+    config: ConfigRow,
+    scope: Scope,
+    outputs: list[Output],
+    *,
+    with_call: bool,
+) -> None:
+    """Count a run in the usage of the four periods of its first event.
+
+    Parameters
+    ----------
+    with_call : bool
+        The event's call was counted: if it is late, that was noted.
+    """
+    periods = opened_periods(view, entry.record.tenant, tenant, entry.record.time)
+    tally = _tally(view, entry.record.tenant, tenant, scope, periods)
+    tally.runs += 1
+    if not with_call:
+        _count_late(view, entry, config, tally, periods, outputs)
+
+
+def _tally(view: View, name: str, tenant: TenantRow, scope: Scope, periods: Four) -> Tally:
+    """Find or begin the tally of a scope, with its periods opened."""
+    hour, day, week, month = periods
+    # In zones that were changed, one hour may lie in two days.
+    place = (name, scope, hour.start, day.start, week.start, month.start)
+    tally = view.deferred.get(place)
+    if tally is None:
+        prefix, packed = tenant_key(UsageRow, name), pack(scope)
+        tally = Tally(tuple(prefix + period.key + packed for period in periods))
+        for period, key in zip(periods, tally.keys, strict=True):
+            if view.get(UsageRow, key) is None:
+                _open(view, name, tenant, period)
+        view.deferred[place] = tally
+    return tally  # type: ignore[return-value]
+
+
+def _open(view: View, tenant: str, row: TenantRow, period: Period) -> None:
     """Keep the bounds of a period, unless they are kept."""
     key = tenant_key(PeriodRow, tenant, period.key)
     if view.get(PeriodRow, key) is None:
         view.put(key, PeriodRow(period.start, period.end, row.timezone))
 
 
-def note_late(view: View, entry: Entry, index: int, period: Period, outputs: list[Output]) -> None:
+def _count_late(
+    view: View,
+    entry: Entry,
+    config: ConfigRow,
+    tally: Tally,
+    periods: Four,
+    outputs: list[Output],
+) -> None:
+    closed = entry.log_time - config.grace
+    hour, day, week, month = periods
+    if closed <= hour.end and closed <= day.end and closed <= week.end and closed <= month.end:
+        return
+    for index, period in enumerate(periods):
+        if period.end < closed:
+            tally.late_events[index] += 1
+            _note_late(view, entry, index, period, outputs)
+
+
+def _note_late(view: View, entry: Entry, index: int, period: Period, outputs: list[Output]) -> None:
     """Leave one event.late per tenant and period."""
     key = tenant_key(PeriodRow, entry.record.tenant, period.key)
     row = view.get(PeriodRow, key)

@@ -6,9 +6,8 @@ from streams.core.fold import Entry, Output, View
 from streams.core.log import Call, JobRun, Message
 from streams.core.rows import tenant_key
 from streams.usage.budgets import spend
-from streams.usage.counters import Metered, count
+from streams.usage.counters import Metered, count_call, count_run
 from streams.usage.rows import CONFIG_KEY, NO_CONFIG, NO_TENANT, ConfigRow, TenantRow
-from streams.usage.runs import count_run
 from streams.usage.scope import Scope
 from streams.usage.unpriced import report_unpriced
 
@@ -55,7 +54,7 @@ def _meter(view: View, entry: Entry, call: Call, scope: Scope, outputs: list[Out
         1 if reported is None and computed is None else 0,
     )
     tenant, config = _settings(view, entry)
-    count(view, entry, tenant, config, metered, outputs)
+    count_call(view, entry, tenant, config, metered, outputs)
     if metered.unpriced:
         report_unpriced(view, entry, call.provider, call.model, outputs)
     spend(view, entry, tenant, config, metered, outputs)

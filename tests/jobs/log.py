@@ -6,7 +6,7 @@ from typing import Any
 from usage.memory_view import MemoryView
 
 from streams.agents.fold import fold
-from streams.core.fold import Entry, Output
+from streams.core.fold import Entry, Output, settle
 from streams.core.log import Body, Config, JobRun, Origin, Record, Tick, decode, encode
 from streams.core.money import NANO
 from streams.core.time import HOUR, format_time, parse_time
@@ -30,7 +30,10 @@ class Log:
         moment = self.now if time is None else time
         record = Record(1, tenant, origin, "/test", f"e{self.offset}", moment, body)
         self.view.changes = 0
-        return fold(self.view, Entry(decode(encode(record)), 0, self.offset, self.now, self.now))
+        entry = Entry(decode(encode(record)), 0, self.offset, self.now, self.now)
+        outputs = fold(self.view, entry)
+        settle(self.view)
+        return outputs
 
     def run(
         self,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rocksdict import Rdict, WriteBatch
 
 from streams.core.errors import PartitionRed, StoreLost
+from streams.core.fold import View
 from streams.core.rows import Row, encode_row
 from streams.runtime import view as module
 from streams.runtime.view import (
@@ -174,3 +175,29 @@ def test_a_snapshot_stays_as_it_was() -> None:
             rows.get(Note, b"n/a")
     with pytest.raises(StoreLost):
         SnapshotRows(db)
+
+
+class More:
+    """Adds to a row when it is settled."""
+
+    def __init__(self, key: bytes, number: int) -> None:
+        self.key, self.number = key, number
+
+    def settle(self, view: View) -> None:
+        row = view.get(Note, self.key) or Note(0)
+        view.put(self.key, Note(row.number + self.number))
+
+
+def test_what_is_deferred_is_taken_with_the_rows_and_once() -> None:
+    with database() as db:
+        view = BufferedView(db)
+        view.put(b"n/a", Note(1))
+        view.deferred[1], view.deferred[2] = More(b"n/a", 10), More(b"n/b", 100)
+        assert view.get(Note, b"n/a") == Note(1)
+        assert dict(view.encoded()) == {
+            b"n/a": encode_row(Note(11)),
+            b"n/b": encode_row(Note(100)),
+        }
+        view.committed()
+        assert view.encoded() == []
+        assert view.get(Note, b"n/a") == Note(11)

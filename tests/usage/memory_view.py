@@ -1,9 +1,10 @@
 """A View over a dict: what the store is to the folds, without a database."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import TypeVar
 
+from streams.core.fold import Deferred, settle
 from streams.core.rows import Row, decode_row, encode_row
 
 R = TypeVar("R", bound=Row)
@@ -20,6 +21,7 @@ class MemoryView:
 
     def __init__(self, *, stored: bool = False) -> None:
         self.rows: dict[bytes, Row | bytes] = {}
+        self.deferred: dict[Hashable, Deferred] = {}
         self.stored = stored
         self.changes = 0
         self._keys: list[bytes] | None = []
@@ -59,6 +61,7 @@ class MemoryView:
 
     def encoded(self) -> dict[bytes, bytes]:
         """All rows as they would be stored."""
+        settle(self)
         return {
             key: row if isinstance(row, bytes) else encode_row(row)
             for key, row in sorted(self.rows.items())

@@ -188,11 +188,20 @@ class Model:
         return {n: b for (t, n), b in sorted(self.budgets.items()) if t == tenant and not b.deleted}
 
     def set_budget(self, tenant: str, name: str, time: int, new: Budget, weight: int) -> None:
-        others = [b for n, b in self.live(tenant).items() if n != name]
-        if sum(len(b.thresholds) + 2 for b in others) + weight + 2 > self.max_alerts:
+        others = {
+            n: len(b.thresholds)
+            for (t, n), b in self.budgets.items()
+            if t == tenant and not b.deleted
+        }
+        if (tenant, "default") not in self.budgets:
+            others["default"] = 3
+        others.pop(name, None)
+        # What is refused changes nothing, not even whether the default's limit was looked at.
+        if sum(thresholds + 2 for thresholds in others.values()) + weight + 2 > self.max_alerts:
             self.audit(tenant, "budget.set", "too_many_budgets", name, None)
             return
         old = self.present(tenant, name, None)
+        self.present(tenant, "default", None)
         default = self.budgets[tenant, "default"]
         if name != "default" and default.implicit:
             default.implicit, default.deleted = False, True

@@ -1,9 +1,15 @@
-"""What one event adds, and when it is late."""
+"""What one event adds, and when it is late; each run once, with its first event."""
 
 import pytest
 
+from streams.core.fold import settle
+from streams.core.log import Call, JobRun
+from streams.usage.metering import fold_message
 from streams.usage.read import usage_report
+from usage.memory_view import MemoryView
 from usage.writer import Writer, at, data
+
+PAID = Call("openai", "gpt-4o", 10, 0, 0, 0, 7, None, "reported")
 
 
 def test_an_event_adds_to_its_hour_day_week_and_month() -> None:
@@ -120,3 +126,51 @@ def test_hostile_sums_go_past_64_bits() -> None:
     total = usage_report(log.view, "t1")["total"]
     assert total["cost_usd"] == "13000000000"
     assert total["input_tokens"] == 3 * 2**53 + 10 * 2**62
+
+
+def run(log: Writer, run_id: str, call: Call | None = None, time: str | None = None) -> int:
+    return len(log.append(JobRun(run_id, "ns", "j", "START", call=call), time=time))
+
+
+def test_a_run_counts_in_the_periods_of_its_first_event() -> None:
+    log = Writer()
+    run(log, "a", time="2026-03-02T10")
+    run(log, "a", PAID, time="2026-03-02T09")
+    run(log, "b", PAID, time="2026-03-02T09")
+    buckets = usage_report(log.view, "t1", period="hour")["buckets"]
+    assert [(b["calls"], b["runs"], b["late_events"]) for b in buckets] == [(2, 1, 0), (0, 1, 0)]
+    assert usage_report(log.view, "t1")["total"]["runs"] == 2
+
+
+def test_a_run_without_a_call_spends_nothing() -> None:
+    log = Writer()
+    assert run(log, "a") == 0
+    assert {key[:2] for key in log.view.rows if key[:1].islower()} == {b"u/", b"p/"}
+
+
+def test_a_late_run_is_one_late_event() -> None:
+    for call in (None, PAID):
+        log = Writer()
+        run(log, "old", call, time="2026-02-01")
+        total = usage_report(log.view, "t1", period="hour")["total"]
+        assert (total["runs"], total["late_events"]) == (1, 1)
+        noted = [output for output in log.outputs if output.type == "event.late"]
+        assert len(noted) == 4
+
+
+def test_sums_reach_the_rows_when_they_are_settled_whatever_came_between() -> None:
+    """The late one, and the second of two scopes, meet rows that are not written yet."""
+    log = Writer()
+    for time, agent in (("2026-03-02T11", "a"), ("2026-03-02T11", "b"), ("2026-02-01", "a")) * 3:
+        log.call("1", time=time, agent=agent)
+    view = MemoryView(stored=True)
+    outputs = []
+    for entry in log.entries:
+        outputs += fold_message(view, entry, entry.record.body)
+        assert not any(key.startswith(b"u/") for key in view.rows)
+    settle(view)
+    assert not view.deferred
+    assert {k: v for k, v in view.rows.items() if k[:2] in (b"u/", b"p/")} == {
+        k: v for k, v in log.view.rows.items() if k[:2] in (b"u/", b"p/")
+    }
+    assert sum(output.type == "event.late" for output in outputs) == 4

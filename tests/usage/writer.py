@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.agents.fold import fold
-from streams.core.fold import Entry, Output
+from streams.core.fold import Entry, Output, settle
 from streams.core.log import (
     Body,
     BudgetDelete,
@@ -73,6 +73,7 @@ class Writer:
         entry = Entry(decode(encode(record)), 3, offset, self.now, self.log_time)
         self.entries.append(entry)
         outputs = fold(self.view, entry)
+        settle(self.view)
         self.outputs += outputs
         return outputs
 

@@ -8,7 +8,7 @@ from streams import topology
 from streams.agents.admit import Incoming, admit, marker
 from streams.agents.fold import fold
 from streams.core.errors import Refused
-from streams.core.fold import Entry
+from streams.core.fold import Entry, settle
 from streams.core.ids import partition_of
 from streams.core.log import Call, Origin
 from streams.ports import Outgoing, Produced
@@ -85,6 +85,7 @@ class WholeProducer(FakeProducer):
         """Fold, and tell who watches what has changed."""
         before = dict(view.rows)
         fold(view, entry)
+        settle(view)
         if partition.watcher is not None:
             keys = [key for key in {**before, **view.rows} if before.get(key) != view.rows.get(key)]
             partition.watcher.committed([(key, view.encoded().get(key)) for key in keys])
