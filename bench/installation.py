@@ -3,6 +3,8 @@
 import asyncio
 import sys
 import time
+from collections.abc import Mapping
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,13 @@ from streams.settings import Settings
 
 START_S = 60.0
 RUN_S = 200.0
+STEADY_S = 1.0
 
 
 class Installation:
     """Admit and fold, from before their events to after them."""
 
-    def __init__(self, kafka: str, name: str, data: Path, partitions: int) -> None:
+    def __init__(self, kafka: str, name: str, data: Path, partitions: int, workers: int) -> None:
         self.settings = settings = Settings(
             kafka=kafka, data=str(data), group=name, topic_prefix=f"{name}.", partitions=partitions
         )
@@ -30,14 +33,15 @@ class Installation:
         self.alerts = self.name(topology.BUDGET_ALERTS)
         self.dead = self.name(topology.dlq(topology.AGENT_MESSAGES))
         self.changelog = self.name(topology.changelog(settings))
-        self._roles: dict[str, Racer] = {}
+        self._workers = workers
+        self._roles: dict[str, list[Racer]] = {"fold": [], "admit": []}
 
     def name(self, short: str) -> str:
         return topology.name(self.settings, short)
 
     @property
     def racers(self) -> list[Racer]:
-        return list(self._roles.values())
+        return [racer for racers in self._roles.values() for racer in racers]
 
     async def make_topics(self) -> None:
         """Make all topics of the installation."""
@@ -48,33 +52,59 @@ class Installation:
         settings = self.settings
         await job.send(settings.kafka, self.name(topology.TENANT_COMMANDS), job.commands(of))
         script = harness.CONTENDERS / "metering_ours.py"
-        for role in ("fold", "admit"):
+        for member, role in product(range(self._workers), self._roles):
+            data = Path(settings.data) / str(member)
+            data.mkdir(exist_ok=True)
             spec = {
                 "role": role,
+                "member": member,
                 "kafka": settings.kafka,
-                "data": settings.data,
+                "data": str(data),
                 "group": settings.group,
                 "prefix": settings.topic_prefix,
                 "partitions": settings.partitions,
                 "events": of.events,
             }
-            log = Path(settings.data) / f"{role}.log"
-            self._roles[role] = Racer(Path(sys.executable), script, spec, log)
+            log = data / f"{role}.log"
+            self._roles[role].append(Racer(Path(sys.executable), script, spec, log))
         for racer in self.racers:
             await asyncio.to_thread(racer.hear, START_S)
         await settled(settings)
+        for racers in self._roles.values():
+            await self._shared(racers)
         for racer in self.racers:
             racer.tell({"do": "begin"})
             await asyncio.to_thread(racer.hear, START_S)
 
     async def finish(self, ends: dict[int, int]) -> dict[str, dict[str, Any]]:
         """Return what each role says of itself once all events are folded."""
-        admit, fold = self._roles["admit"], self._roles["fold"]
-        admit.tell({"do": "finish", "ends": {topology.AGENT_MESSAGES: ends}})
-        reports = {admit.name: await asyncio.to_thread(admit.hear, RUN_S)}
+        reports = await self._ask("admit", {topology.AGENT_MESSAGES: ends})
         log = await ends_of(self.settings, topology.TENANT_LOG)
-        fold.tell({"do": "finish", "ends": {self.name(topology.TENANT_LOG): log}})
-        return reports | {fold.name: await asyncio.to_thread(fold.hear, RUN_S)}
+        return reports | await self._ask("fold", {self.name(topology.TENANT_LOG): log})
+
+    async def _ask(self, role: str, ends: Mapping[str, Mapping[int, int]]) -> dict[str, Any]:
+        for racer in self._roles[role]:
+            racer.tell({"do": "finish", "ends": ends})
+        return {
+            racer.name: await asyncio.to_thread(racer.hear, RUN_S) for racer in self._roles[role]
+        }
+
+    async def _shared(self, racers: list[Racer]) -> None:
+        """Wait until each process has its part of the partitions, and for a second the same."""
+        steady, before = time.monotonic(), [[0]]
+        deadline = steady + START_S
+        everything = list(range(self.settings.partitions))
+        while time.monotonic() < steady + STEADY_S:
+            shares = []
+            for racer in racers:
+                racer.tell({"do": "share"})
+                shares.append((await asyncio.to_thread(racer.hear, START_S))["share"])
+            if shares != before or not all(shares) or sorted(chain(*shares)) != everything:
+                steady, before = time.monotonic(), shares
+            if time.monotonic() > deadline:
+                tails = "\n".join(racer.tail() for racer in racers)
+                raise SystemExit(f"the partitions were not shared: {shares}\n{tails}")
+            await asyncio.sleep(0.1)
 
     def end(self) -> None:
         for racer in self.racers:

@@ -32,15 +32,17 @@ EVENTS = 200_000
 BUDGET_S = 540.0
 """No round begins that would not end by then: a bench takes ten minutes at most."""
 SETTLE_S = 0.5
+SINGLE = "-single"
 # Name here, script, what differs.
 CONTENDERS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
-    ("ours", "ours", {}),
+    ("ours", "ours", {"members": 2}),
+    (f"ours{SINGLE}", "ours", {"members": 1}),
     ("quix-eos", "metering_quix", {"members": 2, "interval": None}),
-    ("quix-eos-single", "metering_quix", {"members": 1, "interval": None}),
+    (f"quix-eos{SINGLE}", "metering_quix", {"members": 1, "interval": None}),
     ("aiokafka", "metering_aiokafka", {"members": 2}),
 )
 CONFIGURED = {
-    "ours": "`streams worker --role admit` and `--role fold`, a process each, without HTTP",
+    "ours": "{members} `streams worker`, each a process of both roles, without HTTP",
     "quix-eos": "Quix Streams 3.28.1, exactly-once, commit_interval {interval}; one application in "
     "{members} process(es) of one group",
     "aiokafka": "aiokafka 0.14.0 by hand in {members} processes: chunks of 4,000, state in a dict",
@@ -84,7 +86,7 @@ def _options() -> argparse.Namespace:
         help="run ours once under py-spy, print where the microseconds go, leave the stacks in DIR",
     )
     options = parser.parse_args()
-    options.only = ["ours"] if options.profile else options.only.split(",")
+    options.only = [f"ours{SINGLE}"] if options.profile else options.only.split(",")
     options.repeats = 1 if options.profile else options.repeats
     return options
 
@@ -117,7 +119,7 @@ class Bench:
                 break
             round_began = now
             if repeat == 1:
-                chosen = [c for c in chosen if c[0] not in slower_quix(runs)]
+                chosen = [c for c in chosen if c[0] not in slower_ways(runs)]
             for name, script, extra in chosen:
                 report = asyncio.run(self._contend(f"{name}-{repeat}", script, extra))
                 runs[name].append(report)
@@ -134,7 +136,7 @@ class Bench:
         data.mkdir()
         kafka, broker = self._broker.bootstrap, self._broker.pid or 0
         of: Installation | Peers = (
-            Installation(kafka, name, data, self._partitions)
+            Installation(kafka, name, data, self._partitions, extra["members"])
             if script == "ours"
             else Peers(kafka, name, data, self._partitions, script, extra)
         )
@@ -168,9 +170,9 @@ def _report(reports: Mapping[str, Mapping[str, Any]], events: int) -> dict[str, 
     """From the first event that any process took up to the last one committed by any."""
     # A fold may begin with a tick, before there are events.
     seconds = max(r["ended"] for r in reports.values()) - min(
-        r["began"] for name, r in reports.items() if not name.endswith("fold")
+        r["began"] for name, r in reports.items() if "fold" not in name
     )
-    cpu = {name.split()[-1]: r["cpu_seconds"] / events * 1e6 for name, r in reports.items()}
+    cpu = {name.partition(" ")[2]: r["cpu_seconds"] / events * 1e6 for name, r in reports.items()}
     return {
         "events": events,
         "seconds": seconds,
@@ -181,32 +183,36 @@ def _report(reports: Mapping[str, Mapping[str, Any]], events: int) -> dict[str, 
     }
 
 
-def slower_quix(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Quix stands here at its best: of its ways to run the first round's best goes on."""
-    rates = {n: r[0]["events_per_s"] for n, r in runs.items() if n.startswith("quix-eos")}
-    return [name for name in rates if rates[name] < max(rates.values())]
+def label(name: str) -> str:
+    """What a contender is called, in whichever way it runs."""
+    return name.removesuffix(SINGLE)
+
+
+def slower_ways(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Each stands here at its best: of its ways to run the first round's best goes on."""
+    rates = {name: reports[0]["events_per_s"] for name, reports in runs.items()}
+    return [
+        name
+        for name, rate in rates.items()
+        if rate < max(other for way, other in rates.items() if label(way) == label(name))
+    ]
 
 
 def _result(runs: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> dict[str, Any]:
     rates = {name: [r["events_per_s"] for r in reports] for name, reports in runs.items()}
-    slower = slower_quix(runs)
-    label = {name: "quix-eos" if name.startswith("quix-eos") else name for name in runs}
-    peers = {
-        label[name]: _figures(label[name], reports)
-        for name, reports in runs.items()
-        if name != "ours" and name not in slower
-    }
+    slower = slower_ways(runs)
+    best = {label(name): name for name in runs if name not in slower}
+    figures = {kind: _figures(kind, runs[name]) for kind, name in best.items()}
     for name in slower:
-        peers["quix-eos"]["other_way"] = _figures("quix-eos", runs[name])
+        figures[label(name)]["other_way"] = _figures(label(name), runs[name])
+    ours = figures.pop("ours", {})
     ratios = {
-        label[name]: harness.ratio(rates["ours"], rates[name])
-        for name in runs
-        if "ours" in runs and name != "ours" and name not in slower
+        kind: harness.ratio(rates[best["ours"]], rates[best[kind]]) for kind in figures if ours
     }
     return {
         "name": "metering",
-        "ours": _figures("ours", runs["ours"]) if "ours" in runs else {},
-        "peers": peers,
+        "ours": ours,
+        "peers": figures,
         "ratios": ratios,
         "machine": harness.machine(),
         "repeats": max(map(len, runs.values())),

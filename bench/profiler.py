@@ -90,14 +90,14 @@ class Profiler:
 
     def _file(self, name: str, kind: str) -> Path:
         assert self._folder is not None
-        return self._folder / f"{name.split()[-1]}.{kind}"
+        return self._folder / f"{name.split()[1]}.{kind}"
 
     def show(self) -> None:
         """Print the tables of each process."""
         for name, report in self._reports.items():
             cpu = report["cpu_seconds"] / report["events"] * 1e6
             busy = report["cpu_seconds"] / report["seconds"]
-            print(f"\n## {name.split()[-1]}: {cpu:.1f} us CPU an event, {busy:.0%} of a core")
+            print(f"\n## {name.split()[1]}: {cpu:.1f} us CPU an event, {busy:.0%} of a core")
             collecting = report["gc_seconds"] / report["events"] * 1e6
             print(f"of which the garbage collector {collecting:.2f} us (it runs inside the others)")
             if report.get("transactions"):

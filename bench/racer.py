@@ -14,7 +14,8 @@ class Racer:
     """One script; it speaks lines of JSON, its stderr goes into a file."""
 
     def __init__(self, python: Path, script: Path, spec: Mapping[str, Any], log: Path) -> None:
-        self.name = f"{script.stem} {spec.get('role', spec.get('member', ''))}".strip()
+        parts = (script.stem, spec.get("role"), spec.get("member"))
+        self.name = " ".join(str(part) for part in parts if part is not None)
         self._log = log
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
@@ -41,9 +42,9 @@ class Racer:
         try:
             line = self._lines.get(timeout=timeout)
         except queue.Empty:
-            sys.exit(f"{self.name} said nothing for {timeout:.0f} s\n{self._tail()}")
+            sys.exit(f"{self.name} said nothing for {timeout:.0f} s\n{self.tail()}")
         if line is None:
-            sys.exit(f"{self.name} ended ({self._process.wait()})\n{self._tail()}")
+            sys.exit(f"{self.name} ended ({self._process.wait()})\n{self.tail()}")
         return line
 
     def heard(self) -> dict[str, Any] | None:
@@ -51,10 +52,19 @@ class Racer:
         return None if self._lines.empty() else self.hear(1.0)
 
     def tell(self, line: Mapping[str, Any]) -> None:
-        """Say something to it."""
+        """Say something to it.
+
+        Raises
+        ------
+        SystemExit
+            It ended.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(line).encode() + b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(line).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            sys.exit(f"{self.name} ended ({self._process.wait()})\n{self.tail()}")
 
     def end(self) -> None:
         """End it at once: how a library shuts down is not what is measured."""
@@ -68,5 +78,6 @@ class Racer:
                 self._lines.put(json.loads(line))
         self._lines.put(None)
 
-    def _tail(self) -> str:
+    def tail(self) -> str:
+        """Return the end of its stderr."""
         return self._log.read_text(errors="replace")[-3000:]

@@ -24,6 +24,7 @@ from streams.runtime.fold_role import FoldRole
 from streams.runtime.ownership import Ownership
 from streams.runtime.store import PartitionStore
 from streams.settings import Settings
+from streams.topology import AGENT_MESSAGES
 
 watch = Stopwatch()
 Mark = tuple[int, float, float]
@@ -40,7 +41,7 @@ def watch_admit() -> None:
     admit, commit = OriginWriter._slice, AdmitRole._commit
 
     async def watched_slice(writer: OriginWriter, records: Any) -> None:
-        if writer.topic == "agent.messages.v1" and not watch.running:
+        if writer.topic == AGENT_MESSAGES and not watch.running:
             watch.start()
         await admit(writer, records)
 
@@ -70,12 +71,23 @@ def watch_fold() -> None:
     PartitionStore._send_rows = watched_rows  # type: ignore[method-assign]
 
 
-async def reached(ends: dict[str, dict[str, int]]) -> Mark:
-    """Wait until all partitions are there; when the last of them was."""
+def share(role: Any) -> list[int]:
+    """Partitions that this process has and is ready for, of the messages or of the log."""
+    if role.ready() is not None:
+        return []
+    if isinstance(role, FoldRole):
+        return sorted(role.owners)
+    short = role._short
+    return sorted(tp.partition for tp in role._writers if short[tp.topic] == AGENT_MESSAGES)
+
+
+async def reached(ends: dict[str, dict[str, int]], mine: list[int]) -> Mark:
+    """Wait until all of its partitions are there; when the last of them was."""
     last: Mark = (0, 0.0, 0.0)
     for topic, partitions in ends.items():
-        for partition, end in partitions.items():
-            of = marks[topic, int(partition)]
+        for partition in mine:
+            end = partitions[str(partition)]
+            of = marks[topic, partition]
             while not of or of[-1][0] < end:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             last = max(last, next(m for m in of if m[0] >= end), key=lambda m: m[1])
@@ -86,6 +98,7 @@ async def run(given: dict[str, Any]) -> None:
     settings = Settings(
         kafka=given["kafka"],
         data=given["data"],
+        worker=f"worker-{given['member']}",
         group=given["group"],
         topic_prefix=given["prefix"],
         partitions=given["partitions"],
@@ -118,8 +131,10 @@ async def run(given: dict[str, Any]) -> None:
             collecting.reset()
             counted.update(transactions=0, rows=0)
             tell({"begun": True})
+        elif asked["do"] == "share":
+            tell({"share": share(role)})
         else:
-            _, ended, cpu = await reached(asked["ends"])
+            _, ended, cpu = await reached(asked["ends"], share(role))
             watch.stop_at(ended, cpu)
             report = watch.report(given["events"], "")
             tell(report | {"gc_seconds": collecting.seconds} | counted)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.types import TP
 
 from streams import topology
@@ -56,6 +57,9 @@ class AdmitRole:
             group=settings.admit_group,
             role="admit",
             topics=list(self._short),
+            # Each topic is shared evenly: a sticky assignment counts partitions of any topic, and
+            # gave one worker all of the messages and the other all of what hardly comes.
+            assignor=RoundRobinPartitionAssignor,
             folder=folder,
             deliver=self._deliver,
             assigned=self._on_assigned,

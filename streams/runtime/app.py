@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from faust.types import TP
 
 from streams.agents.chunk_agent import chunk_agent
@@ -32,6 +33,8 @@ def quiet_libraries() -> None:
 class App(faust.App):  # type: ignore[misc]
     """App whose consumer hands out chunks and whose owners hear of assignments."""
 
+    group_assignor: type[AbstractPartitionAssignor]
+
     @property
     def chunk_consumer(self) -> Consumer:
         consumer: Consumer = self.consumer
@@ -44,6 +47,7 @@ def make_app(
     group: str,
     role: str,
     topics: Sequence[str],
+    assignor: type[AbstractPartitionAssignor],
     folder: Path,
     deliver: Callable[[str, int, Any], None],
     assigned: Callable[[set[TP]], None],
@@ -55,6 +59,8 @@ def make_app(
     ----------
     topics : sequence of str
         Full names of the topics to read.
+    assignor : type
+        How the group shares the partitions.
     folder : Path
         The worker's folder; Faust makes its (empty) folders there.
     deliver, assigned, revoked : callable
@@ -81,6 +87,7 @@ def make_app(
         consumer_group_instance_id=f"{settings.worker}-{role}",
         ConsumerScheduler=ChunkScheduler,
     )
+    app.group_assignor = assignor
     app.transport = transport(app, settings.kafka)
     schema = ChunkSchema()
     for name in topics:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
@@ -100,6 +101,8 @@ class FoldRole:
             group=job.group,
             role="fold",
             topics=[job.topic],
+            # State moves with a partition: what can stay where it is does.
+            assignor=StickyPartitionAssignor,
             folder=folder,
             deliver=self._deliver,
             assigned=self._on_assigned,

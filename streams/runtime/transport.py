@@ -2,8 +2,8 @@
 
 What differs from stock Faust, and why:
 
-- read_committed, because grants come in transactions; sticky assignment (without tables Faust
-  falls back to round robin); short fetch waits (Faust has 1.5 s fixed);
+- read_committed, because grants come in transactions; the assignment that the app names (Faust's
+  depends on tables); short fetch waits (Faust has 1.5 s fixed);
 - Faust commits nothing and seeks nothing: a partition is held until its owner says where to begin,
   and a reset after an out-of-range fetch is an error, never silent;
 - fetch and seek run in the consumer's thread, where the last offset handed out is kept too.
@@ -16,7 +16,6 @@ from typing import Any
 
 import aiokafka
 import faust
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
@@ -78,7 +77,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
-            partition_assignment_strategy=[StickyPartitionAssignor],
+            partition_assignment_strategy=[self.app.group_assignor],
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="none",

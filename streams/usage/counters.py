@@ -126,12 +126,10 @@ def count_run(
 
 def _tally(view: View, name: str, tenant: TenantRow, scope: Scope, periods: Four) -> Tally:
     """Find or begin the tally of a scope, with its periods opened."""
-    hour, day, week, month = periods
-    # In zones that were changed, one hour may lie in two days.
-    place = (name, scope, hour.start, day.start, week.start, month.start)
+    prefix, packed = tenant_key(UsageRow, name), pack(scope)
+    place = prefix + periods.key + packed
     tally = view.deferred.get(place)
     if tally is None:
-        prefix, packed = tenant_key(UsageRow, name), pack(scope)
         tally = Tally(tuple(prefix + period.key + packed for period in periods))
         for period, key in zip(periods, tally.keys, strict=True):
             if view.get(UsageRow, key) is None:
@@ -156,8 +154,7 @@ def _count_late(
     outputs: list[Output],
 ) -> None:
     closed = entry.log_time - config.grace
-    hour, day, week, month = periods
-    if closed <= hour.end and closed <= day.end and closed <= week.end and closed <= month.end:
+    if closed <= periods.first_end:
         return
     for index, period in enumerate(periods):
         if period.end < closed:

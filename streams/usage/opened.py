@@ -20,11 +20,10 @@ def opened_periods(view: View, tenant: str, row: TenantRow, time: int) -> Four:
     natural = periods_at(row.timezone, time)
     if not row.fences:
         return natural
-    hour, day, week, month = (
+    return Four(
         _cut(view, tenant, index, natural[index], fence, time)
         for index, fence in enumerate(row.fences)
     )
-    return hour, day, week, month
 
 
 def fences(reader: Reader, tenant: str) -> tuple[tuple[int, int], ...]:

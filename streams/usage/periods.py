@@ -6,7 +6,7 @@ instant is in exactly one period of each kind, also where midnight is skipped or
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -33,7 +33,25 @@ class Period(msgspec.Struct, frozen=True):
     key: bytes
 
 
-Four = tuple[Period, Period, Period, Period]
+class Four(tuple[Period, Period, Period, Period]):
+    """The hour, day, week and month that hold one instant.
+
+    Attributes
+    ----------
+    key : bytes
+        Names all four: in zones that were changed, one hour may lie in two days.
+    first_end : int
+        When the first of them ends.
+    """
+
+    key: bytes
+    first_end: int
+
+    def __new__(cls, periods: Iterable[Period]) -> "Four":
+        four = super().__new__(cls, periods)
+        four.key = b"".join(period.key for period in four)
+        four.first_end = min(period.end for period in four)
+        return four
 
 
 def period(index: int, start: int, end: int) -> Period:
@@ -62,17 +80,19 @@ def _of_slot(zone_name: str, slot: int) -> Four | None:
     """
     first = slot * _SLOT
     four = _compute(zone_name, first)
-    return four if all(p.end >= first + _SLOT for p in four) else None
+    return four if four.first_end >= first + _SLOT else None
 
 
 def _compute(zone_name: str, time: int) -> Four:
     place = zone(zone_name)
     today = (EPOCH + timedelta(microseconds=time)).astimezone(place).date()
-    return (
-        period(0, *_hour(place, time)),
-        period(1, *_dated(place, time, today, _next_day)),
-        period(2, *_dated(place, time, today - today.weekday() * _DAY, _next_week)),
-        period(3, *_dated(place, time, today.replace(day=1), _next_month)),
+    return Four(
+        (
+            period(0, *_hour(place, time)),
+            period(1, *_dated(place, time, today, _next_day)),
+            period(2, *_dated(place, time, today - today.weekday() * _DAY, _next_week)),
+            period(3, *_dated(place, time, today.replace(day=1), _next_month)),
+        )
     )
 
 

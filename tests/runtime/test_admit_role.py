@@ -246,3 +246,23 @@ async def test_a_zombie_commits_nothing_and_its_late_records_count_once(
 
 async def _at(settings: Settings, inquiry: Inquiry, partition: int, offset: int) -> bool:
     return await committed(settings, inquiry, partition) == offset
+
+
+async def test_two_workers_share_each_topic_evenly(
+    settings: Settings, tmp_path: Path, until: Until
+) -> None:
+    """Sticky assignment gave one of them all of the messages in a third of all cases."""
+    four = alone(settings, partitions=4)
+    other = msgspec.structs.replace(four, worker="w1")
+    await topics.ensure(four)
+
+    def shares(role: AdmitRole) -> list[int]:
+        held = [tp.topic for tp in role._writers]
+        return [held.count(topology.name(four, topic)) for topic in topology.INPUTS]
+
+    async with (
+        admitting(four, tmp_path / "w0", pytest.fail) as one,
+        admitting(other, tmp_path / "w1", pytest.fail) as two,
+    ):
+        even = [2] * len(topology.INPUTS)
+        await until(lambda: shares(one) == shares(two) == even, 30)

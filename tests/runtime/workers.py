@@ -12,7 +12,7 @@ from streams import topology
 from streams.core import log
 from streams.core.log import Record
 from streams.core.rows import tenant_key
-from streams.runtime import clients, transport
+from streams.runtime import clients
 from streams.runtime.admit_role import AdmitRole
 from streams.runtime.clients import Inquiry
 from streams.runtime.fold_role import FoldRole
@@ -91,8 +91,9 @@ async def _running(role: FoldRole | AdmitRole) -> AsyncIterator[None]:
     await role.start()
     with pytest.MonkeyPatch.context() as patch:
         # aiokafka keeps what a member has in its assignor's class: here there are several members.
-        own = type("OwnAssignor", (transport.StickyPartitionAssignor,), {})
-        patch.setattr(transport, "StickyPartitionAssignor", own)
+        patch.setattr(
+            role.app, "group_assignor", type("OwnAssignor", (role.app.group_assignor,), {})
+        )
         await role.app.start()
     try:
         yield
