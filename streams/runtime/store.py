@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.05
 """Folding goes on for this long at a time; then the process's other partitions have their turn."""
-FOLD_SECONDS = 0.5
+FOLD_SECONDS = 1.0
 """So long a transaction's folding may take, turns of others included: light load has small chunks
 and quick transactions, a backlog large ones, which cost less an event."""
 CLOCK_EVERY = 64

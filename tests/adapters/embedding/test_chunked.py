@@ -90,7 +90,9 @@ def test_batches_hold_all_once_in_like_lengths_and_bounded(lengths: list[int]) -
     found = list(batches(lengths))
     assert sorted(at for batch in found for at in batch) == list(range(len(lengths)))
     for batch in found:
-        assert len(batch) * lengths[batch[-1]] <= chunked.BATCH_PIECES
+        padded = len(batch) * lengths[batch[-1]]
+        assert padded <= chunked.BATCH_PIECES
+        assert padded - sum(lengths[at] for at in batch) <= chunked.PADDING
         assert max(lengths[at] for at in batch) == lengths[batch[-1]]
     for one, following in pairwise(found):
         assert lengths[one[-1]] <= lengths[following[0]]
