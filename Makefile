@@ -28,7 +28,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 # What is compared with is installed into .bench-venv by the bench itself.
-BENCHES ?= counting metering latency recovery
+BENCHES ?= counting metering latency recovery search embed
 bench: $(READY)
 	for name in $(BENCHES); do $(BIN)/streams bench $$name --repeats 1 || exit 1; done
 

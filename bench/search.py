@@ -117,7 +117,7 @@ def _allocated(size: int, seed: int) -> float:
     """Bytes a memory that Python and numpy really allocated for the index, of at most 5,000."""
     sample = min(size, 5_000)
     documents = list(_documents(sample, seed))
-    # Its words are in the analyzer's cache before: that is shared by all tenants.
+    # What is imported and compiled with the first index is none of its bytes.
     TenantIndex.of(documents)
     gc.collect()
     tracemalloc.start()

@@ -66,6 +66,7 @@ def test_wrong_settings(
     assert [wrong for wrong in found if not found[wrong]["ok"]] == [check]
 
 
+@pytest.mark.deep
 def test_a_port_that_is_taken(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

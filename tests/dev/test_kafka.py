@@ -73,6 +73,7 @@ async def lengths(bootstrap: str, topic: str) -> list[int]:
         await consumer.stop()
 
 
+@pytest.mark.deep
 async def test_takes_records_of_8_mib(broker: EmbeddedKafka) -> None:
     await create(broker.bootstrap, "big", **{"max.message.bytes": str((8 << 20) + 1024)})
     async with producing(broker.bootstrap) as producer:
@@ -90,6 +91,7 @@ async def test_makes_no_topic_by_itself(broker: EmbeddedKafka) -> None:
         await admin.close()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 async def test_goes_on_with_its_data_on_its_port(
     broker: EmbeddedKafka, end: signal.Signals
@@ -109,6 +111,7 @@ async def test_goes_on_with_its_data_on_its_port(
         assert await lengths(again.bootstrap, topic) == [3]
 
 
+@pytest.mark.deep
 def test_a_second_start_on_the_same_folder_refuses(broker: EmbeddedKafka) -> None:
     with pytest.raises(Misuse, match=f"already runs on {broker.data}"):
         EmbeddedKafka(broker.data).start()

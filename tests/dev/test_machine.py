@@ -103,6 +103,7 @@ def up(data: Path) -> Iterator[Up]:
         yield up
 
 
+@pytest.mark.deep
 def test_says_where_everything_is(up: Up) -> None:
     first = up.first
     assert first == up.now()
@@ -117,6 +118,7 @@ def test_says_where_everything_is(up: Up) -> None:
     socket.create_connection((host, int(port)), 5).close()
 
 
+@pytest.mark.deep
 def test_a_second_one_on_the_folder_refuses(up: Up) -> None:
     command = [sys.executable, "-m", "streams", "up", "--data", str(up.data)]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60)

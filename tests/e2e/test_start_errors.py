@@ -42,10 +42,12 @@ async def test_no_kafka(tmp_path: Path) -> None:
     one_line(await start(Settings(kafka=nowhere, data=str(tmp_path)), "fold"), 1, nowhere)
 
 
+@pytest.mark.deep
 async def test_no_topics(settings: Settings) -> None:
     one_line(await start(settings, "fold"), 1, "streams topics ensure")
 
 
+@pytest.mark.deep
 async def test_another_number_of_partitions(system: System) -> None:
     env = {"STREAMS_PARTITIONS": "3", "STREAMS_WORKER": "w9"}
     one_line(await start(system.settings, "fold", **env), 2, "has 4 partitions, must have 3")

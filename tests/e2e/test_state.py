@@ -5,6 +5,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from .conftest import Installation
 from .system import System
 
@@ -55,6 +57,7 @@ async def test_the_command_says_what_the_api_says(system: System, tenant: str) -
     assert actions == ["state.deleted", "state.set", "state.set"]
 
 
+@pytest.mark.deep
 async def test_state_survives_a_restart_of_all_workers(installation: Installation) -> None:
     async with installation() as system:
         value = {"text": "x" * 65_000, "step": 1200}

@@ -28,9 +28,10 @@ def documents(count: int) -> list[Document]:
     ]
 
 
+@pytest.mark.deep
 def test_bytes_are_what_is_allocated():
     several = documents(3_000)
-    TenantIndex.of(several)  # fills the analyzer's caches, which no index owns
+    TenantIndex.of(several)  # what is imported and compiled with the first is no index's
     tracemalloc.start()
     index = TenantIndex.of(several)
     allocated = tracemalloc.get_traced_memory()[0]

@@ -98,6 +98,7 @@ async def test_what_faust_drops_is_fetched_again(
     assert await said(one) == numbers(MANY)
 
 
+@pytest.mark.deep
 async def test_a_full_inbox_holds_its_partition_and_goes_on_by_a_seek(
     one: Settings, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ async def test_a_full_inbox_holds_its_partition_and_goes_on_by_a_seek(
 # -- rule 2: nobody waits for another one ---------------------------------------------------------
 
 
+@pytest.mark.deep
 async def test_one_that_never_gets_ready_holds_up_no_other(
     four: Settings, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +193,7 @@ async def test_a_lost_commit_is_settled_by_a_take_over(
     assert await said(one) == numbers(10)
 
 
+@pytest.mark.deep
 async def test_a_stop_in_the_middle_of_a_commit_is_settled_by_the_next_owner(
     one: Settings, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +219,7 @@ async def test_a_stop_in_the_middle_of_a_commit_is_settled_by_the_next_owner(
     assert await said(one) == numbers(15)
 
 
+@pytest.mark.deep
 async def test_a_disk_that_is_full_for_a_while(
     one: Settings, worker: Folding, tmp_path: Path, until: Until
 ) -> None:
@@ -241,6 +245,7 @@ async def fence(settings: Settings, partition: int) -> None:
     await intruder.stop()
 
 
+@pytest.mark.deep
 async def test_a_fence_closes_its_store_only_and_the_third_in_a_minute_the_process(
     four: Settings, tmp_path: Path, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +272,7 @@ async def test_a_fence_closes_its_store_only_and_the_third_in_a_minute_the_proce
 # -- rule 7: take-over ---------------------------------------------------------------------------
 
 
+@pytest.mark.deep
 async def test_a_take_over_that_fails_is_tried_again_then_given_up(
     one: Settings, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,6 +330,7 @@ async def hold(settings: Settings, worker: Folding, until: Until) -> None:
         await until(lambda: waits > 1)
 
 
+@pytest.mark.deep
 async def test_retention_that_passes_a_running_reader_is_red_until_adopted(
     one: Settings, worker: Folding, until: Until
 ) -> None:
@@ -361,6 +368,7 @@ async def test_a_log_made_anew_under_a_running_reader_is_red_until_adopted(
     assert await said(one) == numbers(20 + after)
 
 
+@pytest.mark.deep
 async def test_a_log_made_anew_unseen_is_red_at_the_next_seek(
     one: Settings, worker: Folding, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

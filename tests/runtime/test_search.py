@@ -233,6 +233,7 @@ KERNELS = {"Prescott": "sse3", "Haswell": "avx2", "SkylakeX": "avx512f"}
 """OpenBLAS's, and what a processor must have for them; elsewhere they would end the process."""
 
 
+@pytest.mark.deep
 def test_every_machine_and_every_cache_gives_the_same_bytes() -> None:
     info = Path("/proc/cpuinfo")
     has = info.read_text().split() if info.exists() else []
