@@ -4,22 +4,18 @@ import asyncio
 import sys
 import time
 from collections.abc import Mapping
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import harness
 import metering_job as job
 from aiokafka import TopicPartition
-from racer import Racer
+from racer import RUN_S, START_S, STEADY_S, Racer, shared
 
 from streams import topology
 from streams.runtime import clients, topics
 from streams.settings import Settings
-
-START_S = 60.0
-RUN_S = 200.0
-STEADY_S = 1.0
 
 
 class Installation:
@@ -93,13 +89,12 @@ class Installation:
         """Wait until each process has its part of the partitions, and for a second the same."""
         steady, before = time.monotonic(), [[0]]
         deadline = steady + START_S
-        everything = list(range(self.settings.partitions))
         while time.monotonic() < steady + STEADY_S:
             shares = []
             for racer in racers:
                 racer.tell({"do": "share"})
                 shares.append((await asyncio.to_thread(racer.hear, START_S))["share"])
-            if shares != before or not all(shares) or sorted(chain(*shares)) != everything:
+            if shares != before or not shared(shares, range(self.settings.partitions)):
                 steady, before = time.monotonic(), shares
             if time.monotonic() > deadline:
                 tails = "\n".join(racer.tail() for racer in racers)

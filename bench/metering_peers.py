@@ -10,14 +10,9 @@ import harness
 import metering_job as job
 import msgspec
 from aiokafka.admin import NewTopic
-from racer import Racer
+from racer import RUN_S, START_S, STEADY_S, Racer, shared
 
 from streams.runtime import clients
-
-START_S = 60.0
-RUN_S = 200.0
-STEADY_S = 1.0
-"""A group that stays so for this long has found together."""
 
 
 class Peers:
@@ -87,10 +82,7 @@ class Peers:
             await asyncio.sleep(0.05)
 
     def _shared(self, shares: Mapping[str, list[int]], ends: Mapping[int, int]) -> bool:
-        mine = [partition for share in shares.values() for partition in share]
-        return sorted(mine) == sorted(ends) and len([s for s in shares.values() if s]) == len(
-            self.racers
-        )
+        return shared((shares.get(racer.name, []) for racer in self.racers), ends)
 
     async def finish(self, ends: dict[int, int]) -> dict[str, dict[str, Any]]:
         """Return the last word of each process once all partitions are at their end."""

@@ -5,9 +5,21 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+START_S = 60.0
+RUN_S = 200.0
+STEADY_S = 1.0
+"""A group that stays so for this long has found together."""
+
+
+def shared(shares: Iterable[Sequence[int]], partitions: Iterable[int]) -> bool:
+    """Whether each process has some of the partitions and together they have all."""
+    held = list(shares)
+    return all(held) and sorted(chain(*held)) == sorted(partitions)
 
 
 class Racer:

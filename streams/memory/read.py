@@ -37,20 +37,7 @@ def state(reader: Reader, tenant: str, agent: str, key: str, *, log_time: int) -
 def states(
     reader: Reader, tenant: str, agent: str, *, limit: int, after: bytes | None, log_time: int
 ) -> Page:
-    """List an agent's keys in order, without the values.
-
-    Parameters
-    ----------
-    limit : int
-        At most so many; there may be fewer before the end.
-    after : bytes, optional
-        Where an earlier page ended: its second value.
-
-    Raises
-    ------
-    ApiError
-        400 where ``after`` is not one that this list gave.
-    """
+    """List an agent's keys in order, without the values: a page as `pages.page` says."""
     prefix = state_keys(tenant, agent)
 
     def show(place: bytes, stored: StateRow) -> dict[str, Any] | None:

@@ -15,8 +15,6 @@ from streams.usage.periods import PERIODS, Four, Period
 from streams.usage.rows import ConfigRow, PeriodRow, TenantRow, UsageRow
 from streams.usage.scope import Scope, pack
 
-_NOTHING = UsageRow()
-
 
 class Metered(msgspec.Struct, frozen=True, gc=False):
     """One metered call: its scope, and what it adds to the counters. Money is nano-USD."""
@@ -60,22 +58,20 @@ class Tally:
     def settle(self, view: View) -> None:
         """Add everything to the rows."""
         for key, late_events in zip(self.keys, self.late_events, strict=True):
-            row = view.get(UsageRow, key) or _NOTHING
-            view.put(
-                key,
-                UsageRow(
-                    row.calls + self.calls,
-                    row.input_tokens + self.input_tokens,
-                    row.output_tokens + self.output_tokens,
-                    row.cache_read_tokens + self.cache_read_tokens,
-                    row.cache_creation_tokens + self.cache_creation_tokens,
-                    row.reported + self.reported,
-                    row.computed + self.computed,
-                    row.unpriced_calls + self.unpriced_calls,
-                    row.late_events + late_events,
-                    row.runs + self.runs,
-                ),
+            more = UsageRow(
+                self.calls,
+                self.input_tokens,
+                self.output_tokens,
+                self.cache_read_tokens,
+                self.cache_creation_tokens,
+                self.reported,
+                self.computed,
+                self.unpriced_calls,
+                late_events,
+                self.runs,
             )
+            row = view.get(UsageRow, key)
+            view.put(key, more if row is None else row.plus(more))
 
 
 def count_call(

@@ -9,11 +9,9 @@ from streams.core.money import format_usd
 from streams.core.rows import sortable, tenant_key
 from streams.core.time import format_time
 from streams.usage.periods import CODES, INDEX
-from streams.usage.rows import NO_TENANT, PeriodRow, TenantRow, UsageRow
+from streams.usage.rows import NO_TENANT, NO_USAGE, PeriodRow, TenantRow, UsageRow
 from streams.usage.scope import INDEX as SCOPE_INDEX
 from streams.usage.scope import unpack
-
-_NOTHING = UsageRow()
 
 
 def usage_report(
@@ -59,11 +57,11 @@ def usage_report(
     if start is not None and end is not None and end < start:
         raise ApiError(422, "unprocessable", "from must not be after to")
     buckets: list[dict[str, Any]] = []
-    total = _NOTHING
+    total = NO_USAGE
     for bounds, groups in _periods(reader, tenant, CODES[INDEX[period]], start, end, group_by):
         for value in sorted(groups):
             row = groups[value]
-            total = _plus(total, row)
+            total = total.plus(row)
             buckets.append(
                 {
                     "start": format_time(bounds.start),
@@ -96,7 +94,7 @@ def _periods(
         groups: dict[str, UsageRow] = {}
         for key, row in reader.scan(UsageRow, prefix):
             value = "" if group_by is None else unpack(key[len(prefix) :])[SCOPE_INDEX[group_by]]
-            groups[value] = _plus(groups.get(value, _NOTHING), row)
+            groups[value] = groups.get(value, NO_USAGE).plus(row)
         yield bounds, groups
 
 
@@ -114,21 +112,6 @@ def _opened(
         if end is not None and row.start >= end:
             return
         yield row
-
-
-def _plus(a: UsageRow, b: UsageRow) -> UsageRow:
-    return UsageRow(
-        a.calls + b.calls,
-        a.input_tokens + b.input_tokens,
-        a.output_tokens + b.output_tokens,
-        a.cache_read_tokens + b.cache_read_tokens,
-        a.cache_creation_tokens + b.cache_creation_tokens,
-        a.reported + b.reported,
-        a.computed + b.computed,
-        a.unpriced_calls + b.unpriced_calls,
-        a.late_events + b.late_events,
-        a.runs + b.runs,
-    )
 
 
 def _sums(row: UsageRow) -> dict[str, Any]:

@@ -62,6 +62,24 @@ class UsageRow(Row, frozen=True, array_like=True, gc=False):
     late_events: int = 0
     runs: int = 0
 
+    def plus(self, more: "UsageRow") -> "UsageRow":
+        """Sums of both."""
+        return UsageRow(
+            self.calls + more.calls,
+            self.input_tokens + more.input_tokens,
+            self.output_tokens + more.output_tokens,
+            self.cache_read_tokens + more.cache_read_tokens,
+            self.cache_creation_tokens + more.cache_creation_tokens,
+            self.reported + more.reported,
+            self.computed + more.computed,
+            self.unpriced_calls + more.unpriced_calls,
+            self.late_events + more.late_events,
+            self.runs + more.runs,
+        )
+
+
+NO_USAGE = UsageRow()
+
 
 class PeriodRow(Row, frozen=True, array_like=True):
     """A usage period that was opened: it keeps these bounds whatever the zone becomes."""

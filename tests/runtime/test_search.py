@@ -181,7 +181,7 @@ def answers(limit: int, steps: list[Any]) -> list[bytes]:
     return run(test)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     own=steps_of(st.just(OWN), 12),
     others=steps_of(st.sampled_from(OTHERS), 25),

@@ -201,8 +201,8 @@ class Model:
             self.audit(tenant, "budget.set", "too_many_budgets", name, None)
             return
         old = self.present(tenant, name, None)
-        self.present(tenant, "default", None)
-        default = self.budgets[tenant, "default"]
+        default = self.present(tenant, "default", None)
+        assert default is not None
         if name != "default" and default.implicit:
             default.implicit, default.deleted = False, True
         self.budgets[tenant, name] = new
