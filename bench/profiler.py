@@ -30,7 +30,7 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("write rows (RocksDB)", ("PartitionStore._write",)),
     ("encode rows", ("BufferedView.encoded",)),
     ("build Kafka batches", ("_send_rows", "_send_log", "BatchBuilder.", "MessageBatch.")),
-    ("send outputs", ("_send_output", "_send_identities", "_send_dead")),
+    ("send outputs", ("_send (", "_send_identities", "_send_dead")),
     ("decode log records", ("PartitionStore._decode",)),
     ("dedupe", ("_identify", "streams/runtime/dedupe.py")),
     ("origin fences", ("Fences.",)),

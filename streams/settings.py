@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     job_stale_seconds: int = 3600
     working_limit: int = 100
     """Memories in the working memory of one agent of one tenant."""
+    total_memory_mb: int = 2048
+    """What all tenants' memories may take together; a tenth of it is the reserve."""
     embedder: str = "auto"
     """Model of admit: auto, none, a model's name, or its folder."""
     memory_limit: str = "256MB"
@@ -72,6 +74,7 @@ _FROM_ONE = (
     "job_history_hours",
     "job_stale_seconds",
     "working_limit",
+    "total_memory_mb",
 )
 # Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
 _LATER = frozenset(
@@ -79,7 +82,6 @@ _LATER = frozenset(
         "ERASE_DEADLINE_HOURS",
         "CONSOLIDATE_WINDOW_HOURS",
         "CONSOLIDATE_EVERY_SECONDS",
-        "TOTAL_MEMORY_MB",
         "DEFAULT_COST_PER_TOKEN_USD",
         "SNAPSHOT_SECONDS",
         "S3_BUCKET",

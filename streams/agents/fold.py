@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.core import journal
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.log import (
     Accessed,
     BudgetDelete,
@@ -38,7 +38,7 @@ ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS, *memory.ROWS, *jobs_r
 """All row kinds that folds write; the digest covers them."""
 
 
-def _message(view: View, entry: Entry, body: Message) -> list[Output]:
+def _message(view: View, entry: Entry, body: Message) -> list[Effect]:
     """Meter a message, and remember what it says if it says anything."""
     outputs = fold_message(view, entry, body)
     if body.content is not None:
@@ -46,25 +46,25 @@ def _message(view: View, entry: Entry, body: Message) -> list[Output]:
     return outputs
 
 
-def _tick(view: View, entry: Entry, body: Tick) -> list[Output]:
+def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     """Log time has moved: what is due goes, a bounded part with each tick."""
     expire(view, entry.log_time)
     jobs.work(view, entry.log_time)
     return limit.fold_tick(view, entry, body)
 
 
-def _config(view: View, entry: Entry, body: Config) -> list[Output]:
+def _config(view: View, entry: Entry, body: Config) -> list[Effect]:
     """Keep the settings that change results, each package its own."""
     fold_config(view, entry, body)
     jobs.fold_config(view, entry, body)
     return limit.fold_config(view, entry, body)
 
 
-def _job_run(view: View, entry: Entry, body: JobRun) -> list[Output]:
+def _job_run(view: View, entry: Entry, body: JobRun) -> list[Effect]:
     return meter_run(view, entry, body, new=jobs.fold_run(view, entry, body))
 
 
-FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {
+FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     Message: _message,
     BudgetSet: fold_budget_set,
     BudgetDelete: fold_budget_delete,
@@ -81,7 +81,7 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Output]]] = {
 }
 
 
-def fold(view: View, entry: Entry) -> list[Output]:
+def fold(view: View, entry: Entry) -> list[Effect]:
     """Apply one record: a pure function of the rows and the record.
 
     Parameters
@@ -93,7 +93,7 @@ def fold(view: View, entry: Entry) -> list[Output]:
 
     Returns
     -------
-    list of Output
+    list of Effect
         What goes out, in order.
     """
     body = entry.record.body

@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from streams.core.log import Record
+from streams.core.log import Body, Record
 from streams.core.rows import Row
 
 R = TypeVar("R", bound=Row)
@@ -36,6 +36,33 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     """JSON."""
     key: str | None = None
     """Kafka's key where it is not the tenant: compacted topics keep the last of each key."""
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """A record for another internal log, of which the folded one is the origin."""
+
+    topic: str
+    """Name in the topology, without prefix."""
+    partition: int
+    tenant: str
+    body: Body
+    source: str = ""
+    id: str = ""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """What a fold refuses of an admitted event: it goes to the DLQ of the topic it came from."""
+
+    code: str
+    message: str
+    type: str
+    data: bytes
+    """JSON: the data of the event, as far as it is refused."""
+    whole: bool
+    """Nothing of the event was applied: it may come again with the same id."""
+
+
+Effect = Output | Fact | DeadLetter
 
 
 class Rows(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from streams.core.fold import Entry, Output, Reader, View
+from streams.core.fold import Effect, Entry, Output, Reader, View
 from streams.core.ids import derived_id, event_hash
 from streams.core.rows import Row, sortable, tenant_key
 from streams.core.sweep import SweepRow, drop_old
@@ -80,7 +80,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alert(
-    view: View, entry: Entry, outputs: list[Output], *, alert_id: str, subject: str, data: Any
+    view: View, entry: Entry, outputs: list[Effect], *, alert_id: str, subject: str, data: Any
 ) -> None:
     """Send an alert; ``data`` is a struct with a field ``type``."""
     key = _key(view, entry, outputs, AlertRow)
@@ -92,7 +92,7 @@ def alert(
 def audit(
     view: View,
     entry: Entry,
-    outputs: list[Output],
+    outputs: list[Effect],
     *,
     action: str,
     target: Target,
@@ -145,7 +145,7 @@ def newest_first(
             yield key, row
 
 
-def _key(view: View, entry: Entry, outputs: list[Output], kind: type[Row]) -> bytes:
+def _key(view: View, entry: Entry, outputs: list[Effect], kind: type[Row]) -> bytes:
     tenant = entry.record.tenant
     if not outputs:
         _drop_old(view, tenant, entry.log_time)

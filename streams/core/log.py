@@ -1,4 +1,4 @@
-"""Records of tenant.log.v1, the truth: one per fact, msgpack, written once by admit.
+"""Records of the internal logs, tenant.log.v1 and tenant.control.v1: one per fact, msgpack.
 
 The layout is an array, so a field is only ever added at the end, with a default. A change that an
 older fold must not miss raises ``VERSION``: a fold that meets a newer version stops its partition.
@@ -120,6 +120,93 @@ class TenantSet(msgspec.Struct, frozen=True, array_like=True, tag="tenant.set"):
     timezone: str
 
 
+class QuotaSet(msgspec.Struct, frozen=True, array_like=True, tag="quota.set"):
+    """A tenant asks for memory of its own: on tenant.control.v1, where all such are decided."""
+
+    quota_mb: int
+    tier: str
+    """Its class: standard, critical or compliance."""
+
+
+class QuotaGranted(msgspec.Struct, frozen=True, array_like=True, tag="quota.granted"):
+    """Control's answer in the tenant's log; source and id are those of the command."""
+
+    quota_mb: int
+    tier: str
+
+
+class QuotaRejected(msgspec.Struct, frozen=True, array_like=True, tag="quota.rejected"):
+    """Control's answer in the tenant's log; source and id are those of the command."""
+
+    quota_mb: int
+    tier: str
+    error: str
+    detail: str
+
+
+class LeaseAnnounced(msgspec.Struct, frozen=True, array_like=True, tag="lease.announced"):
+    """A partition tells control what it holds: once it begins from nothing, and when asked.
+
+    ``epoch`` is the offset at which the partition's rows began: what was given to an earlier one is
+    not what this one holds. Bytes.
+    """
+
+    epoch: int
+    pool: int
+    reserve: int
+    quotas: tuple[tuple[str, int, str], ...]
+    """Tenants with a quota: name, MB, class; a part of them where ``last`` is false."""
+    last: bool
+
+
+class LeaseAsked(msgspec.Struct, frozen=True, array_like=True, tag="lease.asked"):
+    """A partition asks control for bytes of the unallocated pool, of the reserve, or both."""
+
+    epoch: int
+    number: int
+    """Counts the partition's questions: one that comes again changes nothing."""
+    pool: int
+    reserve: int
+    tier: str
+    """The class that the reserve is for."""
+
+
+class LeaseGiven(msgspec.Struct, frozen=True, array_like=True, tag="lease.given"):
+    """Control gives a partition more bytes; it has counted them already."""
+
+    epoch: int
+    number: int
+    """The question that this answers; 0 for none."""
+    pool: int
+    reserve: int
+    reserve_total: int
+    """Bytes of the whole reserve: what the fair shares are parts of."""
+
+
+class LeaseRecalled(msgspec.Struct, frozen=True, array_like=True, tag="lease.recalled"):
+    """Control wants bytes of the pool back."""
+
+    epoch: int
+    must: int
+    """So many at once, whatever lies in them."""
+    keep: int | None
+    """And what is idle above so many; None: nothing of that."""
+
+
+class LeaseReturned(msgspec.Struct, frozen=True, array_like=True, tag="lease.returned"):
+    """A partition gives bytes back; it has taken them off what it holds already."""
+
+    epoch: int
+    pool: int
+    reserve: int
+    must: int
+    """How much of what control recalled this settles."""
+
+
+class LeaseInquiry(msgspec.Struct, frozen=True, array_like=True, tag="lease.inquiry"):
+    """Control began from nothing and asks a partition what it holds."""
+
+
 class StateSet(msgspec.Struct, frozen=True, array_like=True, tag="state.set"):
     agent: str
     key: str
@@ -166,6 +253,10 @@ class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
     job_stale_seconds: int = 3600
     working_limit: int = 100
     """Memories in the working memory of one agent of one tenant."""
+    total_memory_mb: int = 2048
+    """What all tenants' memories may take together, the reserve included."""
+    partitions: int = 8
+    """Of the tenant log."""
 
 
 DEFAULT_CONFIG = Config(dedupe_hours=24, grace_hours=24, default_budget=100 * NANO, tzdata="")
@@ -231,6 +322,15 @@ Body = (
     | JobDeclared
     | DatasetDeclared
     | Accessed
+    | QuotaSet
+    | QuotaGranted
+    | QuotaRejected
+    | LeaseAnnounced
+    | LeaseAsked
+    | LeaseGiven
+    | LeaseRecalled
+    | LeaseReturned
+    | LeaseInquiry
 )
 
 

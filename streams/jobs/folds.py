@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.log import Config, DatasetDeclared, JobDeclared, JobRun
 from streams.core.time import DAY, HOUR, SECOND
 from streams.jobs.lineage import add_facets, connect, connect_pending, disconnect
@@ -61,7 +61,7 @@ def fold_run(view: View, entry: Entry, body: JobRun) -> bool:
     return before is None
 
 
-def fold_job(view: View, entry: Entry, body: JobDeclared) -> list[Output]:
+def fold_job(view: View, entry: Entry, body: JobDeclared) -> list[Effect]:
     """Keep a declared job's facets and edges."""
     tenant, time = entry.record.tenant, entry.record.time
     owner = pack((body.namespace, body.name))
@@ -70,7 +70,7 @@ def fold_job(view: View, entry: Entry, body: JobDeclared) -> list[Output]:
     return []
 
 
-def fold_dataset(view: View, entry: Entry, body: DatasetDeclared) -> list[Output]:
+def fold_dataset(view: View, entry: Entry, body: DatasetDeclared) -> list[Effect]:
     """Keep a declared dataset's facets."""
     dataset = body.dataset
     owner = pack((dataset.namespace, dataset.name))
@@ -78,7 +78,7 @@ def fold_dataset(view: View, entry: Entry, body: DatasetDeclared) -> list[Output
     return []
 
 
-def fold_config(view: View, entry: Entry, body: Config) -> list[Output]:
+def fold_config(view: View, entry: Entry, body: Config) -> list[Effect]:
     """Keep the settings that change results."""
     view.put(CONFIG_KEY, JobConfigRow(body.job_history_hours, body.job_stale_seconds))
     return []

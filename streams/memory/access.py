@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.log import Accessed
 from streams.memory.memories import Memories
 from streams.memory.rows import worth
@@ -10,9 +10,9 @@ from streams.memory.use import used
 from streams.memory.working import revalue
 
 
-def fold_accessed(view: View, entry: Entry, body: Accessed) -> list[Output]:
+def fold_accessed(view: View, entry: Entry, body: Accessed) -> list[Effect]:
     """Count accesses: working memories are worth more then; nothing moves by it."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     memories = Memories(view, entry, outputs, entry.record.tenant)
     for memory_id, count in body.counts:
         before = memories.get(memory_id)

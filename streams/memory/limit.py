@@ -2,7 +2,9 @@
 
 from itertools import islice
 
-from streams.core.fold import Entry, Output, View
+from msgspec import structs
+
+from streams.core.fold import Effect, Entry, View
 from streams.core.log import Config, Tick
 from streams.memory.memories import Memories
 from streams.memory.rows import CONFIG_KEY, NO_CONFIG, AgentRow, MemoryConfigRow, tenant_of
@@ -12,18 +14,18 @@ LOOKED_AT = 200
 """Agents that a tick looks at for what is too much."""
 
 
-def fold_config(view: View, entry: Entry, body: Config) -> list[Output]:
+def fold_config(view: View, entry: Entry, body: Config) -> list[Effect]:
     """Keep the settings that change results; ticks apply a lowered limit."""
     before = view.get(MemoryConfigRow, CONFIG_KEY) or NO_CONFIG
     limit = body.working_limit
     at = AgentRow.kind if limit < before.working_limit else before.at
-    view.put(CONFIG_KEY, MemoryConfigRow(limit, at))
+    view.put(CONFIG_KEY, MemoryConfigRow(limit, at, body.total_memory_mb, body.partitions))
     return []
 
 
-def fold_tick(view: View, entry: Entry, body: Tick) -> list[Output]:
+def fold_tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     """Go on with applying a lowered limit, a bounded part with each tick."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     config = view.get(MemoryConfigRow, CONFIG_KEY) or NO_CONFIG
     if config.at is None:
         return outputs
@@ -38,5 +40,5 @@ def fold_tick(view: View, entry: Entry, body: Tick) -> list[Output]:
         if left == 0:
             at = key
             break
-    view.put(CONFIG_KEY, MemoryConfigRow(config.working_limit, at))
+    view.put(CONFIG_KEY, structs.replace(config, at=at))
     return outputs

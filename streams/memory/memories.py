@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, Output, View
 from streams.core.ids import derived_id
 from streams.core.rows import tenant_key
 from streams.memory.bytes import add_bytes
@@ -30,11 +30,11 @@ class Memories:
 
     Parameters
     ----------
-    outputs : list of Output
+    outputs : list of Effect
         What the record sends; records of changed memories are added.
     """
 
-    def __init__(self, view: View, entry: Entry, outputs: list[Output], tenant: str) -> None:
+    def __init__(self, view: View, entry: Entry, outputs: list[Effect], tenant: str) -> None:
         self._view = view
         self._entry = entry
         self._outputs = outputs

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
 from streams.core.journal import Target, audit
 from streams.core.log import Content, Message, Vector
@@ -23,7 +23,7 @@ from streams.memory.use import used
 _json = msgspec.json.Encoder().encode
 
 
-def remember(view: View, entry: Entry, body: Message, outputs: list[Output]) -> None:
+def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> None:
     """Make or correct the memory of a message that has content; add what goes out."""
     content, record = body.content, entry.record
     assert content is not None
@@ -95,7 +95,7 @@ def _keep_vector(view: View, key: bytes, before: MemoryRow | None, vector: Vecto
 
 
 def _expired(
-    view: View, entry: Entry, outputs: list[Output], memory_id: str, content: Content, due: int
+    view: View, entry: Entry, outputs: list[Effect], memory_id: str, content: Content, due: int
 ) -> None:
     """Say that a memory was due when it came: it is not stored."""
     details = {

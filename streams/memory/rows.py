@@ -45,6 +45,47 @@ class BytesRow(Row, frozen=True, array_like=True, gc=False):
     kind: ClassVar[bytes] = b"y/"
 
     used: int
+    reserved: int = 0
+    """How much of it lies in the reserve: what is above the tenant's own room and was let in."""
+
+
+class QuotaRow(Row, frozen=True, array_like=True):
+    """The memory that a tenant has for itself; one without shares what is unallocated."""
+
+    kind: ClassVar[bytes] = b"A/"
+
+    quota_mb: int
+    tier: str = "standard"
+    """Its class: compliance, critical or standard."""
+    revision: int = 1
+    """Rises when the quota really changes."""
+    fired: tuple[int, ...] = ()
+    """Percent of the quota whose crossing was told under this revision."""
+
+
+class LeaseRow(Row, frozen=True, array_like=True):
+    """What a partition holds of the memory that no tenant has for itself. Bytes."""
+
+    kind: ClassVar[bytes] = b"B/"
+
+    epoch: int
+    """Offset in the log at which this partition's rows began."""
+    pool: int
+    """Of the unallocated pool: before control has answered, an even share."""
+    reserve: int = 0
+    pool_used: int = 0
+    """By tenants without a quota."""
+    reserve_used: int = 0
+    sharers: int = 0
+    """Tenants without a quota that have any bytes."""
+    reserve_total: int = 0
+    """The whole reserve of all partitions, as control last said; 0: not yet."""
+    asked: int = 0
+    """Questions to control so far."""
+    asked_at: int | None = None
+    """Log time of the question that is not answered yet."""
+    announcing: bytes | None = None
+    """From which quota on control still has to be told; None: all told."""
 
 
 class MemoryRow(Row, frozen=True, array_like=True):
@@ -134,9 +175,12 @@ class MemoryConfigRow(Row, frozen=True, array_like=True):
     working_limit: int = 100
     at: bytes | None = None
     """Up to where ticks have applied a lowered limit; None: everywhere."""
+    total_memory_mb: int = 2048
+    partitions: int = 8
 
 
 CONFIG_KEY = MemoryConfigRow.kind
+LEASE_KEY = LeaseRow.kind
 NO_CONFIG = MemoryConfigRow()
 
 ROWS: tuple[type[Row], ...] = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import structs
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.log import StateDelete, StateSet
 from streams.core.sweep import SweepRow
@@ -36,9 +36,9 @@ _SWEPT = SweepRow.kind + DueRow.kind
 """Holds the due time that was swept last."""
 
 
-def fold_state_set(view: View, entry: Entry, body: StateSet) -> list[Output]:
+def fold_state_set(view: View, entry: Entry, body: StateSet) -> list[Effect]:
     """Set a key, unless its version is not the one that was asked for."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     tenant = entry.record.tenant
     place = state_key(tenant, body.agent, body.key)
     stored = view.get(StateRow, place)
@@ -65,9 +65,9 @@ def fold_state_set(view: View, entry: Entry, body: StateSet) -> list[Output]:
     return outputs
 
 
-def fold_state_delete(view: View, entry: Entry, body: StateDelete) -> list[Output]:
+def fold_state_delete(view: View, entry: Entry, body: StateDelete) -> list[Effect]:
     """Remove a key; what is left of it keeps its version."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     place = state_key(entry.record.tenant, body.agent, body.key)
     stored = view.get(StateRow, place)
     before = as_of(stored, entry.log_time)

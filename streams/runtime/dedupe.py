@@ -66,6 +66,12 @@ class Dedupe:
         self._seen[identity] = self._new[identity] = log_time
         return True
 
+    def forget(self, identity: bytes | None) -> None:
+        """Take back that an event was applied: it was refused, and may come again."""
+        if identity is not None:
+            self._new.pop(identity, None)
+            self._seen.pop(identity, None)
+
     def packed(self) -> bytes | None:
         """Return the new identities as one record, None if there are none."""
         return b"".join(h + t.to_bytes(8, "big") for h, t in self._new.items()) or None

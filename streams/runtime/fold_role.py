@@ -61,6 +61,8 @@ def config_of(settings: Settings) -> Config:
         settings.job_history_hours,
         settings.job_stale_seconds,
         settings.working_limit,
+        settings.total_memory_mb,
+        settings.partitions,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 import streams
-from streams.core.fold import Output
+from streams.core.fold import DeadLetter, Effect, Output
 from streams.topology import BUDGET_ALERTS
 
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -41,8 +41,10 @@ _BUILD = Info("streams_build", "Version of this worker")
 _BUILD.info({"version": streams.__version__, "python": platform.python_version()})
 
 
-def count_outputs(outputs: Iterable[Output]) -> None:
+def count_effects(effects: Iterable[Effect]) -> None:
     """Count what a committed transaction sent."""
-    for output in outputs:
-        if output.topic == BUDGET_ALERTS:
-            ALERTS.labels(output.type).inc()
+    for effect in effects:
+        if isinstance(effect, DeadLetter):
+            DLQ.labels(effect.code).inc()
+        elif isinstance(effect, Output) and effect.topic == BUDGET_ALERTS:
+            ALERTS.labels(effect.type).inc()

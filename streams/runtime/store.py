@@ -21,7 +21,7 @@ the same producer; the next take-over asks the changelog whether the chunk count
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -31,14 +31,25 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from rocksdict import Rdict, WriteBatch
 
 from streams.core.errors import PartitionRed, StoreLost
-from streams.core.fold import Entry, Output, View
-from streams.core.ids import event_hash, partition_of
-from streams.core.log import Accessed, Config, Refusal, Tick
+from streams.core.fold import DeadLetter, Effect, Entry, View
+from streams.core.ids import event_hash
+from streams.core.log import (
+    Accessed,
+    Config,
+    LeaseGiven,
+    LeaseInquiry,
+    LeaseRecalled,
+    QuotaGranted,
+    QuotaRejected,
+    Refusal,
+    Tick,
+)
 from streams.core.time import HOUR
 from streams.ports import Watcher
 from streams.runtime import metrics, positions
 from streams.runtime.chunks import Chunk
 from streams.runtime.dedupe import Dedupe
+from streams.runtime.effects import Sending, Sendings
 from streams.runtime.failpoints import reach
 from streams.runtime.fencing import hear_out, is_fenced
 from streams.runtime.view import BufferedView, DatabaseReader, SnapshotRows, write
@@ -51,13 +62,22 @@ FOLD_SECONDS = 1.0
 """So long a transaction's folding may take, turns of others included: light load has small chunks
 and quick transactions, a backlog large ones, which cost less an event."""
 CLOCK_EVERY = 64
-OFFSETS_SECONDS = 1.0
-"""Telling the group's offsets takes two of a transaction's five requests, and under light load a
-transaction is all that an event costs. The ticks see to it that what is idle is told too."""
 COMMIT_SECONDS = 15.0
 """The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
 CLOSE_SECONDS = 5.0
-_UNIDENTIFIED = (Tick, Config, Refusal, Accessed)
+_UNIDENTIFIED = (
+    Tick,
+    Config,
+    Refusal,
+    Accessed,
+    QuotaGranted,
+    QuotaRejected,
+    LeaseGiven,
+    LeaseRecalled,
+    LeaseInquiry,
+)
+"""Records that are not a user's event: control's answers carry the command's source and id, and
+control has seen to duplicates."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -69,10 +89,15 @@ class Job(msgspec.Struct, frozen=True):
     """None: the job's records carry no identities."""
     group: str
     decode: Callable[[bytes | None], Any]
-    fold: Callable[[View, Entry], Sequence[Output]]
+    fold: Callable[[View, Entry], list[Effect]]
     output: Callable[[str], str]
-    """Full name of an output topic."""
+    """Full name of a topic that is written to."""
     partitions: int
+    """Of the tenant log and of the outputs."""
+    tell_offsets_every: float = 1.0
+    """Seconds. Telling the group's offsets takes two of a transaction's five requests, and under
+    light load a transaction is all that an event costs. The ticks see to it that what is idle is
+    told too."""
 
     def transactional_id(self, partition: int) -> str:
         """Transactional id; the topic is in it, so that two topics never fence each other."""
@@ -111,12 +136,13 @@ class PartitionStore:
         self._producer = producer
         self._fences = fences
         self._view = BufferedView(db)
+        self._make = Sendings(job.topic, job.output, job.partitions)
         self._dedupe = Dedupe(db, config.dedupe_hours * HOUR)
         self._folded = asyncio.Condition()
         self._closed = False
-        self._offset_told = -OFFSETS_SECONDS
+        self._offset_told = float("-inf")
         # Facts of the chunk being folded, all reset with it.
-        self._outputs: list[tuple[Output, str]] = []
+        self._sendings: list[Sending] = []
         self._next_config: Config | None = None
 
     @property
@@ -234,7 +260,7 @@ class PartitionStore:
         """Step 2: fold from ``work.at``, which follows on ``source``; returns the next position."""
         view, fences, fold, partition = self._view, self._fences, self.job.fold, self.partition
         identities = work.identities
-        log_time, outputs = source.log_time, self._outputs
+        log_time, incarnation = source.log_time, source.incarnation
         raw, decoded = work.raw, work.decoded
         for at in range(work.at, len(decoded)):
             record, place = decoded[at], raw[at]
@@ -252,15 +278,17 @@ class PartitionStore:
             ):
                 metrics.SKIPPED.labels("duplicate").inc()
                 continue
+            entry = Entry(record, partition, place.offset, timestamp, log_time)
             try:
-                made = fold(view, Entry(record, partition, place.offset, timestamp, log_time))
+                made = fold(view, entry)
             except Exception as error:
                 raise PartitionRed(
                     f"{self._where(place)} can't be folded: {type(error).__name__}: {error}"
                 ) from error
             if made:
-                cause = str(origin) if origin is not None else self._where(place)
-                outputs.extend((output, cause) for output in made)
+                self._sendings += self._make.of(made, entry, incarnation)
+                if identities is not None and any(map(_refused, made)):
+                    self._dedupe.forget(identities[at])
             if type(record.body) is Config:
                 # Later records live under the new settings: this transaction ends here.
                 self._next_config = record.body
@@ -292,20 +320,20 @@ class PartitionStore:
         reach("fold.begun")
         changes = await self._send_rows(rows)
         reach("fold.rows_sent")
-        outputs = [await self._send_output(*output) for output in self._outputs]
+        outputs = [await self._send(made) for made in self._sendings]
         identities = await self._send_identities()
         reach("fold.outputs_sent")
         acks = await asyncio.gather(*changes, *outputs, *identities)
         reach("fold.acknowledged")
-        if time.monotonic() >= self._offset_told + OFFSETS_SECONDS:
+        if time.monotonic() >= self._offset_told + self.job.tell_offsets_every:
             await self._send_offset(source.offset)
         reach("fold.offsets_sent")
         await producer.commit_transaction()
         reach("fold.committed")
         self._write(rows, acks[len(changes) - 1], acks[-1] if identities else None, source)
         reach("fold.written")
-        metrics.count_outputs(output for output, _ in self._outputs)
-        self._outputs.clear()
+        metrics.count_effects(made.effect for made in self._sendings)
+        self._sendings.clear()
         self.source = source
         if self.watcher is not None:
             self.watcher.committed(rows)
@@ -331,22 +359,10 @@ class PartitionStore:
         futures.append(_noted(await producer.send_batch(batch, topic, partition=partition)))
         return futures
 
-    async def _send_output(self, output: Output, cause: str) -> Any:
-        topic = self.job.output(output.topic)
-        partition = partition_of(output.tenant, self.job.partitions)
-        headers = [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", output.id.encode()),
-            ("ce_source", f"/agent-streams/{topic}/{partition}".encode()),
-            ("ce_type", output.type.encode()),
-            ("ce_subject", output.subject.encode()),
-            ("ce_tenant", output.tenant.encode()),
-            ("content-type", b"application/json"),
-            ("origin", cause.encode()),
-        ]
-        key = (output.key or output.tenant).encode()
+    async def _send(self, made: Sending) -> Any:
+        send = self._producer.send
         return _noted(
-            await self._producer.send(topic, output.data, key, partition, headers=headers)
+            await send(made.topic, made.value, made.key, made.partition, headers=made.headers)
         )
 
     async def _send_identities(self) -> list[Any]:
@@ -408,6 +424,10 @@ class PartitionStore:
         except Exception as error:
             # RocksDB repeats what it could not write before; the changelog has it.
             log.warning("closing the database of %s/%d: %s", self.job.topic, self.partition, error)
+
+
+def _refused(effect: Effect) -> bool:
+    return isinstance(effect, DeadLetter) and effect.whole
 
 
 def _noted(sent: asyncio.Future[Any]) -> asyncio.Future[Any]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
 from streams.core.journal import Cause, alert
 from streams.core.money import format_usd
@@ -40,7 +40,7 @@ class BudgetAlert(msgspec.Struct, frozen=True, kw_only=True):
 def send_alert(
     view: View,
     entry: Entry,
-    outputs: list[Output],
+    outputs: list[Effect],
     budget_id: str,
     budget: BudgetRow,
     row: SpendRow,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from streams.core.errors import StreamsError
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.log import BudgetDelete, BudgetSet
 from streams.core.money import format_usd
@@ -44,9 +44,9 @@ class _RejectedError(StreamsError):
         self.code = code
 
 
-def fold_budget_set(view: View, entry: Entry, body: BudgetSet) -> list[Output]:
+def fold_budget_set(view: View, entry: Entry, body: BudgetSet) -> list[Effect]:
     """Set or replace a budget; a real change raises its revision and is evaluated at once."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     target = Target("budget", body.budget_id)
     try:
         before, now = _set(view, entry, body)
@@ -78,9 +78,9 @@ def fold_budget_set(view: View, entry: Entry, body: BudgetSet) -> list[Output]:
     return outputs
 
 
-def fold_budget_delete(view: View, entry: Entry, body: BudgetDelete) -> list[Output]:
+def fold_budget_delete(view: View, entry: Entry, body: BudgetDelete) -> list[Effect]:
     """Remove a budget; what is left of it keeps the revision."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     name = entry.record.tenant
     target = Target("budget", body.budget_id)
     before = _present(view, name, body.budget_id)
@@ -211,7 +211,7 @@ def _evaluate(
     budget_id: str,
     before: BudgetRow,
     now: BudgetRow,
-    outputs: list[Output],
+    outputs: list[Effect],
 ) -> None:
     """Evaluate the open periods under the changed budget, oldest first."""
     prefix = spend_keys(budget_key(entry.record.tenant, budget_id), before.generation)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.usage.alerts import CROSSED, EXCEEDED, RECOVERED, send_alert
 from streams.usage.counters import Metered
 from streams.usage.periods import Period, periods_at
@@ -26,7 +26,7 @@ def spend(
     tenant: TenantRow,
     config: ConfigRow,
     call: Metered,
-    outputs: list[Output],
+    outputs: list[Effect],
 ) -> None:
     """Add a call's cost to all budgets of its tenant and send the alerts that follow."""
     record = entry.record
@@ -70,7 +70,7 @@ def default_budget(row: BudgetRow | None, config: ConfigRow, since: int | None) 
 def settle(
     view: View,
     entry: Entry,
-    outputs: list[Output],
+    outputs: list[Effect],
     budget_id: str,
     budget: BudgetRow,
     row: SpendRow,

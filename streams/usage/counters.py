@@ -6,7 +6,7 @@ taken: those rows were most of what an event cost.
 
 import msgspec
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.rows import tenant_key
 from streams.core.time import format_time
@@ -80,7 +80,7 @@ def count_call(
     tenant: TenantRow,
     config: ConfigRow,
     call: Metered,
-    outputs: list[Output],
+    outputs: list[Effect],
 ) -> None:
     """Add a call to the usage of its four periods."""
     periods = opened_periods(view, entry.record.tenant, tenant, entry.record.time)
@@ -102,7 +102,7 @@ def count_run(
     tenant: TenantRow,
     config: ConfigRow,
     scope: Scope,
-    outputs: list[Output],
+    outputs: list[Effect],
     *,
     with_call: bool,
 ) -> None:
@@ -147,7 +147,7 @@ def _count_late(
     config: ConfigRow,
     tally: Tally,
     periods: Four,
-    outputs: list[Output],
+    outputs: list[Effect],
 ) -> None:
     closed = entry.log_time - config.grace
     if closed <= periods.first_end:
@@ -158,7 +158,7 @@ def _count_late(
             _note_late(view, entry, index, period, outputs)
 
 
-def _note_late(view: View, entry: Entry, index: int, period: Period, outputs: list[Output]) -> None:
+def _note_late(view: View, entry: Entry, index: int, period: Period, outputs: list[Effect]) -> None:
     """Leave one event.late per tenant and period."""
     key = tenant_key(PeriodRow, entry.record.tenant, period.key)
     row = view.get(PeriodRow, key)

@@ -2,7 +2,7 @@
 
 import re
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.log import Call, JobRun, Message
 from streams.core.rows import tenant_key
 from streams.usage.budgets import spend
@@ -16,9 +16,9 @@ MAX_JOB = 513
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
-def fold_message(view: View, entry: Entry, body: Message) -> list[Output]:
+def fold_message(view: View, entry: Entry, body: Message) -> list[Effect]:
     """Count the call that a message carries; one without a call counts nothing."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     call = body.call
     if call is not None:
         scope = (call.provider, call.model, body.agent, body.cost_attribution, "", body.cluster)
@@ -26,9 +26,9 @@ def fold_message(view: View, entry: Entry, body: Message) -> list[Output]:
     return outputs
 
 
-def meter_run(view: View, entry: Entry, body: JobRun, *, new: bool) -> list[Output]:
+def meter_run(view: View, entry: Entry, body: JobRun, *, new: bool) -> list[Effect]:
     """Count the call that a run's event carries, and the run itself with its first event."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     call = body.call
     provider, model = ("", "") if call is None else (call.provider, call.model)
     job = _CONTROL.sub("_", f"{body.namespace}/{body.name}"[:MAX_JOB])
@@ -41,7 +41,7 @@ def meter_run(view: View, entry: Entry, body: JobRun, *, new: bool) -> list[Outp
     return outputs
 
 
-def _meter(view: View, entry: Entry, call: Call, scope: Scope, outputs: list[Output]) -> None:
+def _meter(view: View, entry: Entry, call: Call, scope: Scope, outputs: list[Effect]) -> None:
     reported, computed = call.reported, call.computed
     metered = Metered(
         scope,

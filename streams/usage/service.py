@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streams.core.fold import Entry, Output, Reader, View
+from streams.core.fold import Effect, Entry, Reader, View
 from streams.core.log import Config, Origin, Refusal
 from streams.core.rows import sortable
 from streams.core.sweep import drop_old
@@ -13,7 +13,7 @@ KEPT = 24 * HOUR
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def fold_config(view: View, entry: Entry, body: Config) -> list[Output]:
+def fold_config(view: View, entry: Entry, body: Config) -> list[Effect]:
     """Keep the settings that change results."""
     view.put(
         CONFIG_KEY,
@@ -22,7 +22,7 @@ def fold_config(view: View, entry: Entry, body: Config) -> list[Output]:
     return []
 
 
-def fold_refusal(view: View, entry: Entry, body: Refusal) -> list[Output]:
+def fold_refusal(view: View, entry: Entry, body: Refusal) -> list[Effect]:
     """Remember for a day that an input record was refused, and drop what is older."""
     record = entry.record
     if record.origin is None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.log import TenantSet
 from streams.core.rows import tenant_key
@@ -11,9 +11,9 @@ from streams.usage.opened import fences
 from streams.usage.rows import NO_TENANT, TenantRow
 
 
-def fold_tenant_set(view: View, entry: Entry, body: TenantSet) -> list[Output]:
+def fold_tenant_set(view: View, entry: Entry, body: TenantSet) -> list[Effect]:
     """Set the zone; the latest opened periods are noted, so that new ones never overlap them."""
-    outputs: list[Output] = []
+    outputs: list[Effect] = []
     name = entry.record.tenant
     key = tenant_key(TenantRow, name)
     tenant = view.get(TenantRow, key) or NO_TENANT

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streams.core.fold import Entry, Output, View
+from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
 from streams.core.journal import Cause, alert
 from streams.core.rows import sortable, tenant_key
@@ -30,7 +30,7 @@ class UnpricedAlert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def report_unpriced(
-    view: View, entry: Entry, provider: str, model: str, outputs: list[Output]
+    view: View, entry: Entry, provider: str, model: str, outputs: list[Effect]
 ) -> None:
     """Send the alert, unless it went out today."""
     tenant = entry.record.tenant

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import TopicPartition
+from msgspec import structs
 
 from streams.core.errors import PartitionRed, StoreLost
 from streams.core.log import DEFAULT_CONFIG, VERSION, Record, Tick
@@ -41,7 +42,7 @@ async def test_a_chunk_counts_once_wherever_the_state_comes_from(
 
 
 async def test_the_inputs_offset_is_committed_for_lag_tools_once_in_a_while(
-    stores: Stores, installed: Settings, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, installed: Settings
 ) -> None:
     one = await stores()
     tp = TopicPartition(one.job.topic, PARTITION)
@@ -51,12 +52,12 @@ async def test_the_inputs_offset_is_committed_for_lag_tools_once_in_a_while(
             offsets = await admin.list_consumer_group_offsets(installed.group, partitions=[tp])
         return int(offsets[tp].offset)
 
-    monkeypatch.setattr(store, "OFFSETS_SECONDS", 3600.0)
+    one.job = structs.replace(one.job, tell_offsets_every=3600.0)
     await one.apply(chunk(5, [event(0), event(1)]))
     assert await committed() == 7
     await one.apply(chunk(7, [event(2)]))
     assert await committed() == 7
-    monkeypatch.setattr(store, "OFFSETS_SECONDS", 0.0)
+    one.job = structs.replace(one.job, tell_offsets_every=0.0)
     await one.apply(chunk(8, [event(3)]))
     assert await committed() == 9
 
@@ -75,8 +76,8 @@ async def test_whatever_fails_only_a_takeover_helps(
     step: str,
     wiped: bool,
 ) -> None:
-    monkeypatch.setattr(store, "OFFSETS_SECONDS", 0.0)
     one = await stores()
+    one.job = structs.replace(one.job, tell_offsets_every=0.0)
     await one.apply(chunk(0, [event(0), event(1)]))
     producer = one._producer
 
