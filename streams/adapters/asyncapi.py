@@ -22,7 +22,9 @@ TYPES: dict[str, tuple[str, ...]] = {
     topology.BUDGET_ALERTS: (
         "budget.threshold.crossed",
         "budget.exceeded",
+        "budget.forecast.exceeded",
         "budget.recovered",
+        "budget.corrected",
         "usage.unpriced",
     ),
     topology.TENANT_AUDIT: (

@@ -119,7 +119,15 @@ def _budget_alert(kind: str, severity: str, percent: int | None) -> dict[str, An
 ALERTS: dict[str, list[dict[str, Any]]] = {
     "budget.threshold.crossed": [_budget_alert("budget.threshold.crossed", "warning", 80)],
     "budget.exceeded": [_budget_alert("budget.exceeded", "critical", None)],
+    "budget.forecast.exceeded": [
+        {
+            **_budget_alert("budget.forecast.exceeded", "warning", None),
+            "spent_usd": "20.5",
+            "forecast_usd": "49.2",
+        }
+    ],
     "budget.recovered": [_budget_alert("budget.recovered", "info", 100)],
+    "budget.corrected": [{**_budget_alert("budget.corrected", "info", None), "late": True}],
     "usage.unpriced": [
         {
             "alert_id": "5b5a7d0e-93a7-5d0f-b5a1-6f5e4d3c2b1a",

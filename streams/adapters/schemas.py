@@ -46,6 +46,8 @@ _OUTPUT_FIELDS: dict[str, Schema] = {
 _OF_ALERT: dict[str, Schema] = {
     "budget.threshold.crossed": {"type": "integer", "minimum": 1, "maximum": 1000},
     "budget.exceeded": {"type": "null"},
+    "budget.forecast.exceeded": {"type": "null"},
+    "budget.corrected": {"type": "null"},
     "budget.recovered": {"type": "integer", "minimum": 1, "maximum": 1000},
 }
 

@@ -78,7 +78,8 @@ def tenant_key(kind: type[Row], tenant: str, rest: bytes = b"") -> bytes:
     >>> tenant_key(Note, "t1", b"x")
     b'n/t1\\x00x'
     """
-    return _tenant_prefix(kind, tenant) + rest
+    prefix = _tenant_prefix(kind, tenant)
+    return prefix + rest if rest else prefix
 
 
 @lru_cache(maxsize=8192)

@@ -6,12 +6,15 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
 from streams.core.journal import Cause, alert
 from streams.core.money import format_usd
-from streams.core.time import format_time
+from streams.core.time import HOUR, format_time
+from streams.usage.forecast import forecast
 from streams.usage.rows import BudgetRow, SpendRow
 
 CROSSED = "budget.threshold.crossed"
 EXCEEDED = "budget.exceeded"
+FORECAST = "budget.forecast.exceeded"
 RECOVERED = "budget.recovered"
+CORRECTED = "budget.corrected"
 
 
 class BudgetAlert(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,23 +52,26 @@ def send_alert(
     threshold: int | None = None,
     late: bool,
 ) -> None:
-    """Send that a budget's threshold was crossed, or its limit exceeded, or a threshold recovered.
+    """Send one alert about a budget's figure in one period.
 
     Parameters
     ----------
     budget, row
         The budget and the figure of the period that the alert is about.
     alert_type : str
-        ``CROSSED``, ``EXCEEDED`` or ``RECOVERED``.
+        ``CROSSED``, ``EXCEEDED``, ``FORECAST``, ``RECOVERED`` or ``CORRECTED``.
     threshold : int, optional
-        Percent of the limit; None where it is exceeded.
+        Percent of the limit that was crossed, or recovered.
     late : bool
         The period was closed already.
     """
     tenant = entry.record.tenant
     start = format_time(row.start)
-    percent = "" if threshold is None else str(threshold)
-    alert_id = derived_id(tenant, budget_id, start, alert_type, percent, str(budget.revision))
+    expected = forecast(budget, row, entry.log_time)
+    which = "" if threshold is None else str(threshold)
+    if alert_type == CORRECTED:
+        which = format_time(entry.log_time // HOUR * HOUR)
+    alert_id = derived_id(tenant, budget_id, start, alert_type, which, str(budget.revision))
     data = BudgetAlert(
         alert_id=alert_id,
         type=alert_type,
@@ -78,7 +84,7 @@ def send_alert(
         threshold_percent=threshold,
         limit_usd=format_usd(budget.limit),
         spent_usd=format_usd(row.spent),
-        forecast_usd=None,
+        forecast_usd=None if expected is None else format_usd(expected),
         unpriced_calls=row.unpriced_calls,
         late=late,
         severity=_severity(alert_type, threshold or 0),
@@ -91,4 +97,6 @@ def send_alert(
 def _severity(alert_type: str, threshold: int) -> str:
     if alert_type == EXCEEDED or (alert_type == CROSSED and threshold >= 100):
         return "critical"
-    return "warning" if alert_type == CROSSED and threshold >= 80 else "info"
+    if alert_type == FORECAST or (alert_type == CROSSED and threshold >= 80):
+        return "warning"
+    return "info"

@@ -14,7 +14,7 @@ from streams.core.money import format_usd
 from streams.core.rows import tenant_key
 from streams.core.time import format_time, zone_names
 from streams.usage.alerts import RECOVERED, send_alert
-from streams.usage.budgets import DEFAULT, default_budget, settle
+from streams.usage.budgets import DEFAULT, default_budget, evaluate
 from streams.usage.periods import INDEX as PERIOD_INDEX
 from streams.usage.periods import PERIODS
 from streams.usage.rows import (
@@ -30,9 +30,12 @@ from streams.usage.rows import (
     spend_prefix,
 )
 from streams.usage.scope import INDEX as SCOPE_INDEX
+from streams.usage.spending import settle_spending
 
+OF_A_BUDGET = 4
+"""Changes of an event beside those of thresholds: exceeded, forecast, correction, the figure."""
 MAX_ALERTS = 560
-"""Sum of thresholds + 2 over a tenant's budgets: what one event may fire stays bounded."""
+"""Sum of thresholds + 4 over a tenant's budgets: what one event may fire stays bounded."""
 MAX_CHANGES = 400
 """Rows and alerts of one evaluation; periods beyond are evaluated when next touched."""
 MAX_DROPPED = 100
@@ -46,6 +49,7 @@ class _RejectedError(StreamsError):
 
 def fold_budget_set(view: View, entry: Entry, body: BudgetSet) -> list[Effect]:
     """Set or replace a budget; a real change raises its revision and is evaluated at once."""
+    settle_spending(view, entry.record.tenant)
     outputs: list[Effect] = []
     target = Target("budget", body.budget_id)
     try:
@@ -82,6 +86,7 @@ def fold_budget_delete(view: View, entry: Entry, body: BudgetDelete) -> list[Eff
     """Remove a budget; what is left of it keeps the revision."""
     outputs: list[Effect] = []
     name = entry.record.tenant
+    settle_spending(view, name)
     target = Target("budget", body.budget_id)
     before = _present(view, name, body.budget_id)
     details: dict[str, Any] = {"budget_id": body.budget_id}
@@ -160,15 +165,16 @@ def _check_values(body: BudgetSet) -> None:
 
 
 def _check_number(view: View, name: str, tenant: TenantRow, body: BudgetSet) -> None:
-    weight = len(body.thresholds) + 2
+    weight = len(body.thresholds) + OF_A_BUDGET
     for budget_id in tenant.budgets:
         if budget_id != body.budget_id:
             row = view.get(BudgetRow, budget_key(name, budget_id))
-            weight += 5 if row is None else len(row.thresholds) + 2
+            weight += OF_A_BUDGET + (3 if row is None else len(row.thresholds))
     if weight > MAX_ALERTS:
         raise _RejectedError(
             "too_many_budgets",
-            f"a tenant's budgets may have {MAX_ALERTS} thresholds in all, each budget counting 2",
+            f"a tenant's budgets may have {MAX_ALERTS} thresholds in all, "
+            f"each budget counting {OF_A_BUDGET} more",
         )
 
 
@@ -218,7 +224,7 @@ def _evaluate(
     rows = list(_open(view, prefix, entry.log_time - config.grace, len(now.thresholds)))
     for key, row in reversed(rows):
         if now.generation == before.generation:
-            view.put(key, settle(view, entry, outputs, budget_id, now, row, late=False))
+            view.put(key, evaluate(view, entry, outputs, budget_id, now, row, late=False))
         elif row.fired:
             # Counting begins anew: what was fired in these periods holds no more.
             ended = _changed(now, timezone=before.timezone)
@@ -233,7 +239,7 @@ def _open(
 ) -> Iterator[tuple[bytes, SpendRow]]:
     changes = 0
     for key, row in view.scan(SpendRow, prefix, reverse=True):
-        changes += len(row.fired) + thresholds + 2
+        changes += len(row.fired) + thresholds + OF_A_BUDGET
         if row.end < closed or changes > MAX_CHANGES:
             return
         yield key, row

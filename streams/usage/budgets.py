@@ -1,52 +1,17 @@
-"""Budgets: an event adds its cost to the period of each budget that it falls under."""
+"""What a budget's figure means: which of its alerts are due, and what is noted of them."""
 
 from functools import partial
 
+import msgspec
+
 from streams.core.fold import Effect, Entry, View
-from streams.usage.alerts import CROSSED, EXCEEDED, RECOVERED, send_alert
-from streams.usage.counters import Metered
-from streams.usage.periods import Period, periods_at
-from streams.usage.rows import (
-    BudgetRow,
-    ConfigRow,
-    SpendRow,
-    TenantRow,
-    budget_key,
-    spend_keys,
-)
-from streams.usage.scope import matches
+from streams.core.time import HOUR
+from streams.usage.alerts import CORRECTED, CROSSED, EXCEEDED, FORECAST, RECOVERED, send_alert
+from streams.usage.forecast import is_exceeded
+from streams.usage.rows import BudgetRow, ConfigRow, SpendRow
 
 DEFAULT = "default"
 _DAY = 1
-
-
-def spend(
-    view: View,
-    entry: Entry,
-    tenant: TenantRow,
-    config: ConfigRow,
-    call: Metered,
-    outputs: list[Effect],
-) -> None:
-    """Add a call's cost to all budgets of its tenant and send the alerts that follow."""
-    record = entry.record
-    name, time = record.tenant, record.time
-    closed = entry.log_time - config.grace
-    for budget_id in tenant.budgets:
-        key = budget_key(name, budget_id)
-        budget = view.get(BudgetRow, key)
-        if budget is None or (budget.implicit and budget.limit != config.default_budget):
-            budget = default_budget(budget, config, since=time)
-            view.put(key, budget)
-        if budget.scope and not matches(budget.scope, call.scope):
-            continue
-        period = periods_at(budget.timezone, time)[budget.period]
-        spend_key = spend_keys(key, budget.generation) + period.key
-        row = _add(view.get(SpendRow, spend_key), budget, period, call)
-        if _changes(budget, row):
-            late = period.end < closed
-            row = settle(view, entry, outputs, budget_id, budget, row, late=late)
-        view.put(spend_key, row)
 
 
 def default_budget(row: BudgetRow | None, config: ConfigRow, since: int | None) -> BudgetRow:
@@ -67,7 +32,7 @@ def default_budget(row: BudgetRow | None, config: ConfigRow, since: int | None) 
     )
 
 
-def settle(
+def evaluate(
     view: View,
     entry: Entry,
     outputs: list[Effect],
@@ -76,27 +41,57 @@ def settle(
     row: SpendRow,
     *,
     late: bool,
+    moved: bool = False,
 ) -> SpendRow:
     """Send what a period's figure means under the budget as it is now; give the row with it noted.
 
-    First what was fired under an earlier revision and holds no more, then what holds and was not
-    fired under this one: thresholds ascending, then exceeded.
+    First what was fired and holds no more, then what holds and was not fired: thresholds ascending,
+    exceeded, the forecast. Each alert goes out once under a revision, since its id would be the
+    same. So what holds again after it was taken back, or the other way round, is told by a
+    correction; and so is a figure that moved after its alert, when the period was closed.
+
+    Parameters
+    ----------
+    late : bool
+        The period was closed already.
+    moved : bool
+        This event changed the figure of a closed period.
     """
-    fired, exceeded = row.fired, row.exceeded
     tell = partial(send_alert, view, entry, outputs, budget_id, budget, row, late=late)
-    if row.revision != budget.revision:
-        for threshold in fired:
-            if not _reached(row.spent, budget.limit, threshold):
-                tell(RECOVERED, threshold=threshold)
-        fired, exceeded = (), False
-    for threshold in budget.thresholds[len(fired) :]:
-        if not _reached(row.spent, budget.limit, threshold):
-            break
+    sent = len(outputs)
+    if row.revision == budget.revision:
+        fired, recovered, forecast = row.fired, row.recovered, row.forecast
+        crossed, overrun = max(row.crossed, len(fired)), row.overrun or row.exceeded
+    else:
+        recovered = tuple(t for t in row.fired if row.spent < figure_of(budget, t))
+        for threshold in recovered:
+            tell(RECOVERED, threshold=threshold)
+        fired, forecast, crossed, overrun = (), False, 0, False
+    again = False
+    holding = tuple(t for t in budget.thresholds if row.spent >= figure_of(budget, t))
+    for threshold in fired[len(holding) :]:
+        if threshold in recovered:
+            again = True
+        else:
+            tell(RECOVERED, threshold=threshold)
+            recovered = (*recovered, threshold)
+    again |= len(fired) < min(len(holding), crossed)
+    for threshold in holding[crossed:]:
         tell(CROSSED, threshold=threshold)
-        fired = (*fired, threshold)
-    if not exceeded and row.spent > budget.limit:
+    exceeded = row.spent > budget.limit
+    if exceeded and not overrun:
         tell(EXCEEDED)
-        exceeded = True
+    # Its end has no alert of its own; nor has its coming back.
+    again |= overrun and exceeded != row.exceeded
+    if not forecast and is_exceeded(budget, row, entry.log_time):
+        tell(FORECAST)
+        forecast = True
+    hour = entry.log_time // HOUR
+    corrected = row.corrected
+    untold = again and len(outputs) == sent
+    if hour > corrected and (untold or (moved and (row.alerted or bool(row.fired)))):
+        tell(CORRECTED)
+        corrected = hour
     return SpendRow(
         row.start,
         row.end,
@@ -104,34 +99,28 @@ def settle(
         row.spent,
         row.calls,
         row.unpriced_calls,
-        fired,
+        holding,
         exceeded,
+        max(crossed, len(holding)),
+        overrun or exceeded,
+        recovered,
+        forecast,
+        corrected,
+        row.alerted or len(outputs) > sent,
     )
 
 
-def _add(row: SpendRow | None, budget: BudgetRow, period: Period, call: Metered) -> SpendRow:
-    if row is None:
-        row = SpendRow(period.start, period.end, budget.revision)
-    return SpendRow(
-        row.start,
-        row.end,
-        row.revision,
-        row.spent + call.reported + call.computed,
-        row.calls + 1,
-        row.unpriced_calls + call.unpriced,
-        row.fired,
-        row.exceeded,
-    )
+def figure_of(budget: BudgetRow, threshold: int) -> int:
+    """The smallest figure at which ``spent * 100 >= limit * threshold``.
+
+    Examples
+    --------
+    >>> figure_of(BudgetRow(101, 1, "UTC", (50,), True, (), 1, 1, None), 50)
+    51
+    """
+    return -(-budget.limit * threshold // 100)
 
 
-def _changes(budget: BudgetRow, row: SpendRow) -> bool:
-    """Whether anything is to be sent. Thresholds ascend, so those fired are the first ones."""
-    if row.revision != budget.revision or (not row.exceeded and row.spent > budget.limit):
-        return True
-    fired = len(row.fired)
-    thresholds = budget.thresholds
-    return fired < len(thresholds) and _reached(row.spent, budget.limit, thresholds[fired])
-
-
-def _reached(spent: int, limit: int, threshold: int) -> bool:
-    return spent * 100 >= limit * threshold
+def with_figures(row: SpendRow, spent: int, calls: int, unpriced_calls: int) -> SpendRow:
+    """Give a row with other figures, and with the alerts that it notes."""
+    return msgspec.structs.replace(row, spent=spent, calls=calls, unpriced_calls=unpriced_calls)

@@ -5,10 +5,10 @@ import re
 from streams.core.fold import Effect, Entry, View
 from streams.core.log import Call, JobRun, Message
 from streams.core.rows import tenant_key
-from streams.usage.budgets import spend
 from streams.usage.counters import Metered, count_call, count_run
 from streams.usage.rows import CONFIG_KEY, NO_CONFIG, NO_TENANT, ConfigRow, TenantRow
 from streams.usage.scope import Scope
+from streams.usage.spending import spend
 from streams.usage.unpriced import report_unpriced
 
 MAX_JOB = 513

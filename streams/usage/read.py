@@ -11,7 +11,8 @@ from streams.core.money import format_usd
 from streams.core.rows import tenant_key
 from streams.core.time import format_time
 from streams.usage.budgets import DEFAULT, default_budget
-from streams.usage.periods import PERIODS, Period, periods_at
+from streams.usage.forecast import forecast
+from streams.usage.periods import PERIODS, periods_at
 from streams.usage.report import usage_report
 from streams.usage.rows import (
     CONFIG_KEY,
@@ -31,10 +32,6 @@ __all__ = ("alerts", "audit", "budgets", "refusal", "usage_report")
 Page = tuple[list[msgspec.Raw], bytes | None]
 
 R = TypeVar("R", AlertRow, AuditRow)
-
-_FORECAST_CALLS = 3
-_FORECAST_SHARE = 10
-"""A forecast needs as many observations, and the period's tenth part to be over."""
 
 
 def budgets(reader: Reader, tenant: str, *, log_time: int) -> list[dict[str, Any]]:
@@ -121,7 +118,7 @@ def _budget(
     period = periods_at(budget.timezone, log_time)[budget.period]
     key = spend_keys(budget_key(tenant, budget_id), budget.generation) + period.key
     spend = reader.get(SpendRow, key) or SpendRow(period.start, period.end, budget.revision)
-    since = budget.counted_since
+    since, expected = budget.counted_since, forecast(budget, spend, log_time)
     return {
         "config": {
             "budget_id": budget_id,
@@ -135,19 +132,10 @@ def _budget(
         "revision": budget.revision,
         "counted_since": None if since is None else format_time(since),
         "spent_usd": format_usd(spend.spent),
-        "forecast_usd": _forecast(budget, spend, period, log_time),
+        "forecast_usd": None if expected is None else format_usd(expected),
         "fired": list(spend.fired),
         "exceeded": spend.exceeded,
         "unpriced_calls": spend.unpriced_calls,
         "period_start": format_time(period.start),
         "period_end": format_time(period.end),
     }
-
-
-def _forecast(budget: BudgetRow, spend: SpendRow, period: Period, log_time: int) -> str | None:
-    """What is spent, and the same rate for the rest of the period."""
-    since = max(period.start, budget.counted_since or period.start)
-    elapsed, length = log_time - since, period.end - period.start
-    if not budget.forecast or spend.calls < _FORECAST_CALLS or elapsed * _FORECAST_SHARE < length:
-        return None
-    return format_usd(spend.spent + spend.spent * (period.end - log_time) // elapsed)

@@ -126,7 +126,20 @@ class SpendRow(Row, frozen=True, array_like=True, gc=False):
     calls: int = 0
     unpriced_calls: int = 0
     fired: tuple[int, ...] = ()
+    """Thresholds that hold, the budget's first ones."""
     exceeded: bool = False
+    crossed: int = 0
+    """How many thresholds were told of under this revision; at least those in ``fired``."""
+    overrun: bool = False
+    """That it is exceeded was told of under this revision, whether or not it still is."""
+    recovered: tuple[int, ...] = ()
+    """Thresholds whose recovery was told of under this revision."""
+    forecast: bool = False
+    """That the forecast is above the limit was told of under this revision."""
+    corrected: int = 0
+    """Hour of log time, since 1970, in which a correction was told of last."""
+    alerted: bool = False
+    """Something was told of, under whichever revision."""
 
 
 class UnpricedRow(Row, frozen=True, array_like=True):

@@ -32,6 +32,10 @@ async def test_a_real_trace_adds_up_and_alerts_once(
         alerts = [r.value for r in await system.of_tenant(BUDGET_ALERTS, tenant)]
         shown = (await system.get(tenant, "alerts"))["items"]
         assert len(alerts) == len(shown)
+        # The day is closed: figures after its first alert are told too, at most once an hour.
+        fixes = [a for a in shown if a["type"] == "budget.corrected"]
+        assert 1 <= len(fixes) <= 2
+        shown = [a for a in shown if a not in fixes]
         told = [(a["type"], a["threshold_percent"], a["late"]) for a in reversed(shown)]
         assert told == [
             ("budget.threshold.crossed", 50, True),

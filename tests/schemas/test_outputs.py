@@ -40,10 +40,11 @@ SAID = {
 BUDGET = {"budget_id": "team", "limit_usd": "1", "period": "day"}
 STORY: list[tuple[str, dict[str, Any], int]] = [
     ("tenant.set", {"timezone": "Asia/Kolkata"}, NOW),
-    ("budget.set", BUDGET, NOW),
+    ("budget.set", BUDGET, NOW - DAY),
     ("agent.message", CALL, NOW),
     ("agent.message", CALL, NOW),
     ("agent.message", MYSTERY, NOW),
+    ("agent.message", CALL, NOW - 5 * DAY),
     ("agent.message", CALL, NOW - 5 * DAY),
     ("agent.message", {"content": "Bare."}, NOW),
     ("agent.message", SAID, NOW),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,7 +57,21 @@ class Budget:
     deleted: bool = False
     spent: dict[tuple[int, int], Decimal] = field(default_factory=dict)
     unpriced: dict[tuple[int, int], int] = field(default_factory=dict)
-    fired: dict[tuple[int, int], tuple[int, list[int | str]]] = field(default_factory=dict)
+    calls: dict[tuple[int, int], int] = field(default_factory=dict)
+    told: dict[tuple[int, int], "Told"] = field(default_factory=dict)
+
+
+@dataclass
+class Told:
+    """What was told of a budget's period."""
+
+    revision: int
+    fired: list[int | str] = field(default_factory=list)
+    """What holds: thresholds, "exceeded"."""
+    sent: set[tuple[str, int | None]] = field(default_factory=set)
+    """Alerts under this revision."""
+    alerted: bool = False
+    corrected: int = -1
 
 
 class Model:
@@ -120,33 +136,81 @@ class Model:
                 continue
             if any(scope[key] != value for key, value in budget.scope.items()):
                 continue
-            bounds = natural(budget.zone, budget.period, time)
             cost = event["reported_usd"] + event["computed_usd"]
-            budget.spent[bounds] = budget.spent.get(bounds, Decimal(0)) + cost
-            budget.unpriced[bounds] = budget.unpriced.get(bounds, 0) + event["unpriced_calls"]
-            self.evaluate(tenant, name, budget, bounds)
+            self.add(tenant, name, budget, time, cost, event["calls"], event["unpriced_calls"])
 
-    def evaluate(self, tenant: str, name: str, budget: Budget, bounds: tuple[int, int]) -> None:
+    def add(
+        self,
+        tenant: str,
+        name: str,
+        budget: Budget,
+        time: int,
+        cost: Decimal,
+        calls: int = 0,
+        unpriced: int = 0,
+    ) -> None:
+        """Spend of one budget, down too."""
+        bounds = natural(budget.zone, budget.period, time)
+        budget.spent[bounds] = budget.spent.get(bounds, Decimal(0)) + cost
+        budget.calls[bounds] = budget.calls.get(bounds, 0) + calls
+        budget.unpriced[bounds] = budget.unpriced.get(bounds, 0) + unpriced
+        self.evaluate(tenant, name, budget, bounds, moved=cost != 0 and self.late(bounds[1]))
+
+    def evaluate(
+        self, tenant: str, name: str, budget: Budget, bounds: tuple[int, int], *, moved: bool
+    ) -> None:
         spent = budget.spent[bounds]
-        revision, fired = budget.fired.get(bounds, (budget.revision, []))
-        holds = [t for t in budget.thresholds if spent * 100 >= budget.limit * t]
+        told = budget.told.setdefault(bounds, Told(budget.revision))
+        before, again = len(self.told), False
 
-        def alert(what: str, threshold: int | None) -> None:
-            self.alert(tenant, what, name, budget, bounds, threshold, budget.zone)
+        def alert(what: str, threshold: int | None = None) -> None:
+            nonlocal again
+            if (what, threshold) in told.sent:
+                again = True
+            else:
+                told.sent.add((what, threshold))
+                self.alert(tenant, what, name, budget, bounds, threshold, budget.zone)
 
-        if revision != budget.revision:
-            for t in fired:
-                if t != "exceeded" and spent * 100 < budget.limit * t:
-                    alert("budget.recovered", t)
-            fired = []
+        holds: list[int | str] = [t for t in budget.thresholds if spent * 100 >= budget.limit * t]
+        if told.revision != budget.revision:
+            gone = [
+                t for t in told.fired if t != "exceeded" and spent * 100 < budget.limit * int(t)
+            ]
+            told.revision, told.fired, told.sent = budget.revision, [], set()
+            for t in gone:
+                alert("budget.recovered", int(t))
+        for t in told.fired:
+            if t != "exceeded" and t not in holds:
+                alert("budget.recovered", int(t))
         for t in holds:
-            if t not in fired:
-                alert("budget.threshold.crossed", t)
-                fired = [*fired, t]
-        if spent > budget.limit and "exceeded" not in fired:
-            alert("budget.exceeded", None)
-            fired = [*fired, "exceeded"]
-        budget.fired[bounds] = (budget.revision, fired)
+            if t not in told.fired:
+                alert("budget.threshold.crossed", int(t))
+        if spent > budget.limit:
+            holds.append("exceeded")
+            if "exceeded" not in told.fired:
+                alert("budget.exceeded")
+        elif "exceeded" in told.fired:
+            again = True
+        expected = self.forecast(budget, bounds)
+        too_much = expected is not None and expected > budget.limit
+        if too_much and ("budget.forecast.exceeded", None) not in told.sent:
+            alert("budget.forecast.exceeded")
+        told.fired = holds
+        hour = self.log_time // (3600 * 10**6)
+        silent = again and len(self.told) == before
+        if hour != told.corrected and (silent or (moved and told.alerted)):
+            told.corrected = hour
+            self.alert(tenant, "budget.corrected", name, budget, bounds, None, budget.zone)
+        told.alerted = told.alerted or len(self.told) > before
+
+    def forecast(self, budget: Budget, bounds: tuple[int, int]) -> Fraction | None:
+        """Spent / elapsed * length of what the budget counts of a period that is running."""
+        start, end = bounds
+        since = start if budget.since is None else max(start, budget.since)
+        elapsed = self.log_time - since
+        if budget.calls.get(bounds, 0) < 3 or elapsed * 10 < end - start or self.log_time >= end:
+            return None
+        return Fraction(budget.spent[bounds]) / elapsed * (end - since)
 
     def alert(
         self,
@@ -162,9 +226,12 @@ class Model:
             assert threshold is not None
             severity = "critical" if threshold >= 100 else "warning" if threshold >= 80 else "info"
         else:
-            severity = "critical" if what == "budget.exceeded" else "info"
+            grave = {"budget.exceeded": "critical", "budget.forecast.exceeded": "warning"}
+            severity = grave.get(what, "info")
+        expected = self.forecast(budget, bounds)
+        shown = None if expected is None else Decimal(floor(expected * 10**9)) / 10**9
         spent, unpriced = budget.spent.get(bounds, Decimal(0)), budget.unpriced.get(bounds, 0)
-        figures = (budget.limit, spent, unpriced)
+        figures = (budget.limit, spent, shown, unpriced)
         late = self.late(bounds[1])
         about = (self.cause, name, budget.revision, bounds, zone)
         self.tell(tenant, what, *about, threshold, *figures, late, severity)
@@ -197,7 +264,7 @@ class Model:
             others["default"] = 3
         others.pop(name, None)
         # What is refused changes nothing, not even whether the default's limit was looked at.
-        if sum(thresholds + 2 for thresholds in others.values()) + weight + 2 > self.max_alerts:
+        if sum(thresholds + 4 for thresholds in others.values()) + weight + 4 > self.max_alerts:
             self.audit(tenant, "budget.set", "too_many_budgets", name, None)
             return
         old = self.present(tenant, name, None)
@@ -214,19 +281,20 @@ class Model:
             return
         if (old.period, old.zone, old.scope) != (new.period, new.zone, new.scope):
             self.audit(tenant, "budget.set", None, name, new.revision)
-            for bounds in sorted(old.fired):
-                for t in [] if self.late(bounds[1]) else old.fired[bounds][1]:
+            for bounds in sorted(old.told):
+                for t in [] if self.late(bounds[1]) else old.told[bounds].fired:
                     if t != "exceeded":
-                        self.alert(tenant, "budget.recovered", name, new, bounds, t, old.zone)
+                        self.alert(tenant, "budget.recovered", name, new, bounds, int(t), old.zone)
             return
-        new.spent, new.fired, new.unpriced = old.spent, old.fired, old.unpriced
+        new.spent, new.calls, new.told = old.spent, old.calls, old.told
+        new.unpriced = old.unpriced
         new.since = time if old.since is None else old.since
         same = (old.limit, old.thresholds) == (new.limit, new.thresholds)
         new.revision -= same
         self.audit(tenant, "budget.set", None, name, new.revision)
         for bounds in [] if same else sorted(new.spent):
             if not self.late(bounds[1]):
-                self.evaluate(tenant, name, new, bounds)
+                self.evaluate(tenant, name, new, bounds, moved=False)
 
     def delete_budget(self, tenant: str, name: str) -> None:
         old = self.present(tenant, name, None)

@@ -4,13 +4,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
+from streams.usage.alerts import CORRECTED, CROSSED, EXCEEDED, RECOVERED
 from usage.writer import Writer, data, told
-
-CROSSED, EXCEEDED, RECOVERED = (
-    "budget.threshold.crossed",
-    "budget.exceeded",
-    "budget.recovered",
-)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +77,8 @@ def test_each_period_fires_again_and_a_late_one_says_so() -> None:
     assert told(log.call("60")) == [(CROSSED, 50)]
     log.tick("2026-03-04T00:00:00.000001Z")
     late = log.call("30", time="2026-03-02T10")
-    assert told(late) == [(CROSSED, 80)]
-    assert [data(o)["late"] for o in late if o.type == CROSSED] == [True]
+    assert told(late) == [(CROSSED, 80), (CORRECTED, None)]
+    assert [data(o)["late"] for o in late if o.topic == "budget.alerts.v1"] == [True, True]
 
 
 def test_a_scope_is_the_and_of_its_pairs() -> None:

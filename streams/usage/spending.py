@@ -1,0 +1,217 @@
+"""Spend of budgets: gathered over a chunk, and looked at where it may mean something.
+
+An event adds to one figure of each budget that it falls under. A figure knows the bounds within
+which nothing is to be sent, as plain integers, so that the usual event costs two comparisons. It
+becomes a row when the fold's changes are taken, or before a command asks (`settle_spending`).
+Leaving out an evaluation that sends nothing changes nothing: chunks of any size give the same.
+"""
+
+from functools import lru_cache
+
+from streams.core.fold import Effect, Entry, View
+from streams.core.rows import tenant_key
+from streams.usage.budgets import default_budget, evaluate, figure_of, with_figures
+from streams.usage.counters import Metered
+from streams.usage.forecast import OBSERVATIONS, begins, counted_from
+from streams.usage.periods import periods_at
+from streams.usage.rows import (
+    BudgetRow,
+    ConfigRow,
+    SpendRow,
+    TenantRow,
+    budget_key,
+    spend_keys,
+)
+from streams.usage.scope import Scope, matches
+
+_FAR = 1 << 200
+"""Beyond all times and figures."""
+
+
+class _Figure:
+    """What one budget counts in one period."""
+
+    __slots__ = ("calls", "end", "high", "key", "low", "row", "spent", "start", "unpriced", "watch")
+
+    def __init__(self, key: bytes, row: SpendRow) -> None:
+        self.key = key
+        self.row = row
+        """The alerts that it notes hold; its figures are as they were."""
+        self.start, self.end = row.start, row.end
+        self.spent, self.calls, self.unpriced = row.spent, row.calls, row.unpriced_calls
+        self.low = self.high = 0
+        """Nothing is to be sent where ``low <= spent < high`` before the log time ``watch``."""
+        self.watch = 0
+
+    def as_row(self) -> SpendRow:
+        return with_figures(self.row, self.spent, self.calls, self.unpriced)
+
+    def bound(self, budget: BudgetRow, log_time: int) -> None:
+        """Find the bounds from the alerts that the row notes."""
+        row = self.row
+        self.watch = _FAR
+        if row.revision != budget.revision:
+            self.low = _FAR
+            return
+        fired = len(row.fired)
+        limit, thresholds = budget.limit, budget.thresholds
+        self.low = figure_of(budget, thresholds[fired - 1]) if fired else -_FAR
+        self.high = figure_of(budget, thresholds[fired]) if fired < len(thresholds) else _FAR
+        if row.exceeded:
+            self.low = max(self.low, limit + 1)
+        else:
+            self.high = min(self.high, limit + 1)
+        if not budget.forecast or row.forecast or log_time >= self.end:
+            return
+        since, start = counted_from(budget, row), begins(budget, row)
+        if self.calls < OBSERVATIONS or log_time < start:
+            self.watch = start
+        else:
+            # Log time only rises, and with it the spend at which the forecast is the limit.
+            self.high = min(self.high, limit * (log_time - since) // (self.end - since) + 1)
+
+
+_NO_FIGURE = _Figure(b"", SpendRow(0, 0, 0))
+
+
+class _Line:
+    """One budget of a tenant, with the figures that the chunk has touched."""
+
+    __slots__ = ("budget", "budget_id", "current", "figures", "key", "scope")
+
+    def __init__(self, budget_id: str, key: bytes, budget: BudgetRow) -> None:
+        self.budget_id = budget_id
+        self.key = key
+        self.budget = budget
+        self.scope = budget.scope
+        self.figures: dict[bytes, _Figure] = {}
+        self.current = _NO_FIGURE
+
+    def at(self, view: View, time: int, log_time: int) -> _Figure:
+        """Figure of the period that holds a time."""
+        budget = self.budget
+        period = periods_at(budget.timezone, time)[budget.period]
+        figure = self.figures.get(period.key)
+        if figure is None:
+            key = spend_keys(self.key, budget.generation) + period.key
+            row = view.get(SpendRow, key)
+            figure = _Figure(key, row or SpendRow(period.start, period.end, budget.revision))
+            figure.bound(budget, log_time)
+            self.figures[period.key] = figure
+        self.current = figure
+        return figure
+
+
+class _Spending:
+    """The budgets of one tenant."""
+
+    __slots__ = ("default_budget", "lines")
+
+    def __init__(self, lines: list[_Line], config: ConfigRow) -> None:
+        self.lines = lines
+        self.default_budget = config.default_budget
+
+    def settle(self, view: View) -> None:
+        """Make rows of the figures."""
+        for line in self.lines:
+            for figure in line.figures.values():
+                view.put(figure.key, figure.as_row())
+
+
+def spend(
+    view: View,
+    entry: Entry,
+    tenant: TenantRow,
+    config: ConfigRow,
+    call: Metered,
+    outputs: list[Effect],
+) -> None:
+    """Add a call's cost to all budgets of its tenant and send the alerts that follow."""
+    cost, time = call.reported + call.computed, entry.record.time
+    _add(view, entry, tenant, config, call.scope, time, cost, 1, call.unpriced, outputs)
+
+
+def adjust(
+    view: View,
+    entry: Entry,
+    tenant: TenantRow,
+    config: ConfigRow,
+    scope: Scope,
+    time: int,
+    amount: int,
+    outputs: list[Effect],
+) -> None:
+    """Add a correction to all budgets of a tenant that it falls under; it is no observation.
+
+    Parameters
+    ----------
+    scope : Scope
+        Which budgets it falls under, as a call's does.
+    time : int
+        The event time in whose periods it counts, microseconds.
+    amount : int
+        Signed, nano-USD. A figure may go below zero: more was given back than is known of.
+    """
+    _add(view, entry, tenant, config, scope, time, amount, 0, 0, outputs)
+
+
+def settle_spending(view: View, tenant: str) -> None:
+    """Make rows of what a tenant has spent: called before a fold reads or changes its budgets."""
+    spending = view.deferred.pop(_place(tenant), None)
+    if spending is not None:
+        spending.settle(view)
+
+
+def _add(
+    view: View,
+    entry: Entry,
+    tenant: TenantRow,
+    config: ConfigRow,
+    scope: Scope,
+    time: int,
+    amount: int,
+    calls: int,
+    unpriced: int,
+    outputs: list[Effect],
+) -> None:
+    log_time = entry.log_time
+    closed = log_time - config.grace
+    for line in _lines(view, entry.record.tenant, tenant, config, time):
+        if line.scope and not matches(line.scope, scope):
+            continue
+        figure = line.current
+        if not figure.start <= time < figure.end:
+            figure = line.at(view, time, log_time)
+        spent = figure.spent = figure.spent + amount
+        figure.calls += calls
+        figure.unpriced += unpriced
+        if not figure.low <= spent < figure.high or log_time >= figure.watch or figure.end < closed:
+            late = figure.end < closed
+            moved = late and amount != 0
+            about = (line.budget_id, line.budget, figure.as_row())
+            figure.row = evaluate(view, entry, outputs, *about, late=late, moved=moved)
+            figure.bound(line.budget, log_time)
+
+
+def _lines(view: View, name: str, tenant: TenantRow, config: ConfigRow, time: int) -> list[_Line]:
+    place = _place(name)
+    spending = view.deferred.get(place)
+    if spending is not None:
+        if spending.default_budget == config.default_budget:  # type: ignore[attr-defined]
+            return spending.lines  # type: ignore[attr-defined, no-any-return]
+        spending.settle(view)
+    lines = []
+    for budget_id in tenant.budgets:
+        key = budget_key(name, budget_id)
+        budget = view.get(BudgetRow, key)
+        if budget is None or (budget.implicit and budget.limit != config.default_budget):
+            budget = default_budget(budget, config, since=time)
+            view.put(key, budget)
+        lines.append(_Line(budget_id, key, budget))
+    view.deferred[place] = _Spending(lines, config)
+    return lines
+
+
+@lru_cache(maxsize=8192)
+def _place(tenant: str) -> bytes:
+    return tenant_key(SpendRow, tenant)
