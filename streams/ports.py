@@ -147,11 +147,21 @@ class Cluster(Protocol):
     def owners(self) -> list[Owner]:
         """All announced owners."""
 
+    def control(self) -> Owner | None:
+        """Who folds tenant.control.v1."""
+
     async def status(self, *, digest: bool) -> list[PartitionStatus]:
-        """Status of this process's own partitions."""
+        """Status of this process's own partitions, control's among them."""
 
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         """Wait until admit's committed offset is past ``offset``; False when time ran out."""
+
+    async def decided(self, partition: int, offset: int, timeout: float) -> bool:
+        """Wait until control has answered a command, if it is for control.
+
+        ``partition`` and ``offset`` are those of the command, admitted already; False when time
+        ran out.
+        """
 
     async def log_end(self, partition: int) -> int:
         """End offset of the tenant log's partition, now."""

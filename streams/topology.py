@@ -23,6 +23,7 @@ AGENT_MESSAGES = "agent.messages.v1"
 CONTEXT_REQUESTS = "context.requests.v1"
 TENANT_COMMANDS = "tenant.commands.v1"
 TENANT_LOG = "tenant.log.v1"
+TENANT_CONTROL = "tenant.control.v1"
 TENANT_DEDUPE = "tenant.dedupe.v1"
 OWNERS = "streams.owners.v1"
 MEMORY_RECORDS = "memory.records.v1"
@@ -59,9 +60,9 @@ def dlq(topic: str) -> str:
     return f"{topic}.dlq"
 
 
-def changelog(settings: Settings) -> str:
-    """Changelog of the folds' state: one group, one changelog."""
-    return f"{settings.group}-{TENANT_LOG}-changelog"
+def changelog(settings: Settings, topic: str = TENANT_LOG) -> str:
+    """Changelog of the folds' state of a topic: one group, one changelog."""
+    return f"{settings.group}-{topic}-changelog"
 
 
 def topics(settings: Settings) -> tuple[Topic, ...]:
@@ -113,8 +114,18 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         topic(AGENT_MESSAGES, "tenant", "users, HTTP API", "admit", input_size),
         topic(CONTEXT_REQUESTS, "tenant", "users, HTTP API", "admit", input_size),
         topic(TENANT_COMMANDS, "tenant", "users, HTTP API, CLI", "admit", input_size),
-        topic(TENANT_LOG, "tenant", "admit, fold (ticks)", "fold", log, **owned),
+        topic(TENANT_LOG, "tenant", "admit, fold (ticks), control", "fold", log, **owned),
         topic(changelog(settings), "row key", "fold", "fold (take-over)", compact, **owned),
+        topic(TENANT_CONTROL, "tenant", "admit, fold", "control", log, partitions=1, **owned),
+        topic(
+            changelog(settings, TENANT_CONTROL),
+            "row key",
+            "control",
+            "control (take-over)",
+            compact,
+            partitions=1,
+            **owned,
+        ),
         topic(TENANT_DEDUPE, "-", "fold", "fold (take-over)", dedupe, **owned),
         topic(
             *(OWNERS, "topic/partition", "admit, fold", "every worker", compact),

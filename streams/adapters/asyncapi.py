@@ -13,6 +13,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     topology.CONTEXT_REQUESTS: (),
     topology.TENANT_COMMANDS: (
         "tenant.set",
+        "quota.set",
         "budget.set",
         "budget.delete",
         "state.set",
@@ -29,6 +30,8 @@ TYPES: dict[str, tuple[str, ...]] = {
     ),
     topology.TENANT_AUDIT: (
         "tenant.set",
+        "quota.granted",
+        "quota.rejected",
         "budget.set",
         "budget.deleted",
         "state.set",

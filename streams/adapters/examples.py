@@ -52,6 +52,7 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     ],
     "budget.delete": [{"budget_id": "team"}],
     "tenant.set": [{"timezone": "Asia/Kolkata"}],
+    "quota.set": [{"quota_mb": 512}, {"quota_mb": 64, "class": "compliance"}],
     "state.set": [
         {"agent": "trainer-1", "key": "checkpoint", "value": {"step": 1200, "loss": 0.5}},
         {
@@ -163,6 +164,27 @@ def _audit(
 AUDITS: dict[str, list[dict[str, Any]]] = {
     "tenant.set": [
         _audit("tenant.set", "tenant", "t1", {"timezone": "Asia/Kolkata", "previous": "UTC"})
+    ],
+    "quota.granted": [
+        _audit(
+            "quota.granted",
+            "quota",
+            "t1",
+            {"quota_mb": 512, "class": "standard", "revision": 1},
+        )
+    ],
+    "quota.rejected": [
+        _audit(
+            "quota.rejected",
+            "quota",
+            "t1",
+            {
+                "quota_mb": 4096,
+                "class": "standard",
+                "detail": "Cannot allocate 4096MB for tenant t1",
+            },
+            "ResourceError",
+        )
     ],
     "budget.set": [
         _audit(

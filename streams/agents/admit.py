@@ -13,7 +13,7 @@ from streams.agents.calls import priced_call
 from streams.core import envelope, events, log, openlineage
 from streams.core.errors import Refused
 from streams.core.job_events import JobRun
-from streams.core.log import Body, Origin, Record
+from streams.core.log import Body, ControlBody, Origin, Record
 from streams.core.state_events import STATE_TYPES, StateDelete, StateSet
 from streams.core.state_value import compact
 from streams.core.tenant import agreed_tenant
@@ -28,6 +28,7 @@ ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
         "budget.set": events.BudgetSet,
         "budget.delete": events.BudgetDelete,
         "tenant.set": events.TenantSet,
+        "quota.set": events.QuotaSet,
         **STATE_TYPES,
     },
 }
@@ -149,7 +150,7 @@ def _known_tenant(incoming: Incoming) -> str | None:
         return None
 
 
-def _body(data: events.Data, time: int, book: PriceBook) -> Body:
+def _body(data: events.Data, time: int, book: PriceBook) -> Body | ControlBody:
     if isinstance(data, events.AgentMessage):
         return log.Message(
             agent=data.agent or "",
@@ -178,6 +179,8 @@ def _body(data: events.Data, time: int, book: PriceBook) -> Body:
         return log.StateSet(data.agent, data.key, value, data.if_version, data.ttl_seconds)
     if isinstance(data, StateDelete):
         return log.StateDelete(data.agent, data.key, data.if_version)
+    if isinstance(data, events.QuotaSet):
+        return log.QuotaSet(data.quota_mb, data.tier)
     assert isinstance(data, events.TenantSet)
     return log.TenantSet(data.timezone)
 

@@ -13,7 +13,12 @@ from streams.core.log import (
     DatasetDeclared,
     JobDeclared,
     JobRun,
+    LeaseGiven,
+    LeaseInquiry,
+    LeaseRecalled,
     Message,
+    QuotaGranted,
+    QuotaRejected,
     Refusal,
     StateDelete,
     StateSet,
@@ -23,9 +28,10 @@ from streams.core.log import (
 from streams.core.rows import Row
 from streams.jobs import folds as jobs
 from streams.jobs import rows as jobs_rows
-from streams.memory import limit
+from streams.memory import leases, limit
 from streams.memory import rows as memory
 from streams.memory.access import fold_accessed
+from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
 from streams.memory.remember import remember
 from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
@@ -43,6 +49,7 @@ def _message(view: View, entry: Entry, body: Message) -> list[Effect]:
     outputs = fold_message(view, entry, body)
     if body.content is not None:
         remember(view, entry, body, outputs)
+        leases.ask_if_low(view, entry, outputs)
     return outputs
 
 
@@ -50,7 +57,9 @@ def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     """Log time has moved: what is due goes, a bounded part with each tick."""
     expire(view, entry.log_time)
     jobs.work(view, entry.log_time)
-    return limit.fold_tick(view, entry, body)
+    effects = limit.fold_tick(view, entry, body)
+    leases.tick(view, entry, effects)
+    return effects
 
 
 def _config(view: View, entry: Entry, body: Config) -> list[Effect]:
@@ -78,6 +87,11 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     JobRun: _job_run,
     JobDeclared: jobs.fold_job,
     DatasetDeclared: jobs.fold_dataset,
+    QuotaGranted: fold_quota_granted,
+    QuotaRejected: fold_quota_rejected,
+    LeaseGiven: leases.fold_given,
+    LeaseRecalled: leases.fold_recalled,
+    LeaseInquiry: leases.fold_inquiry,
 }
 
 

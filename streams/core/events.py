@@ -223,11 +223,24 @@ class TenantSet(Data, frozen=True, kw_only=True):
         zone(self.timezone)
 
 
+class QuotaSet(Data, frozen=True, kw_only=True):
+    """Give the tenant memory of its own, in the place of what it had."""
+
+    quota_mb: Annotated[
+        int, Meta(ge=0, le=1 << 40, description="MB of 1,048,576 bytes.", examples=[512])
+    ]
+    tier: Annotated[
+        Literal["standard", "critical", "compliance"],
+        Meta(description="How far the reserve serves it when it is full."),
+    ] = msgspec.field(default="standard", name="class")
+
+
 INPUT_TYPES: Mapping[str, type[Data]] = {
     "agent.message": AgentMessage,
     "budget.set": BudgetSet,
     "budget.delete": BudgetDelete,
     "tenant.set": TenantSet,
+    "quota.set": QuotaSet,
 }
 """ce_type of messages and commands to their data; all inputs are in streams/core/inputs.py."""
 

@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from streams.core.log import Body, Record
+from streams.core.log import Body, ControlBody, Record
 from streams.core.rows import Row
 
 R = TypeVar("R", bound=Row)
@@ -45,7 +45,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     """Name in the topology, without prefix."""
     partition: int
     tenant: str
-    body: Body
+    body: Body | ControlBody
     source: str = ""
     id: str = ""
 

@@ -157,6 +157,8 @@ class LeaseAnnounced(msgspec.Struct, frozen=True, array_like=True, tag="lease.an
     quotas: tuple[tuple[str, int, str], ...]
     """Tenants with a quota: name, MB, class; a part of them where ``last`` is false."""
     last: bool
+    inquiry: int
+    """The inquiry that was heard last; -1 for none."""
 
 
 class LeaseAsked(msgspec.Struct, frozen=True, array_like=True, tag="lease.asked"):
@@ -205,6 +207,9 @@ class LeaseReturned(msgspec.Struct, frozen=True, array_like=True, tag="lease.ret
 
 class LeaseInquiry(msgspec.Struct, frozen=True, array_like=True, tag="lease.inquiry"):
     """Control began from nothing and asks a partition what it holds."""
+
+    number: int
+    """Offset at which control's rows began: what was said before does not count."""
 
 
 class StateSet(msgspec.Struct, frozen=True, array_like=True, tag="state.set"):
@@ -322,16 +327,16 @@ Body = (
     | JobDeclared
     | DatasetDeclared
     | Accessed
-    | QuotaSet
     | QuotaGranted
     | QuotaRejected
-    | LeaseAnnounced
-    | LeaseAsked
     | LeaseGiven
     | LeaseRecalled
-    | LeaseReturned
     | LeaseInquiry
 )
+"""Of tenant.log.v1."""
+
+ControlBody = Config | Tick | QuotaSet | LeaseAnnounced | LeaseAsked | LeaseReturned
+"""Of tenant.control.v1."""
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -343,7 +348,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     source: str
     id: str
     time: int
-    body: Body
+    body: Body | ControlBody
 
 
 _encoder = msgspec.msgpack.Encoder()

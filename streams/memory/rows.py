@@ -82,10 +82,13 @@ class LeaseRow(Row, frozen=True, array_like=True):
     """The whole reserve of all partitions, as control last said; 0: not yet."""
     asked: int = 0
     """Questions to control so far."""
+    answered: int = 0
     asked_at: int | None = None
-    """Log time of the question that is not answered yet."""
+    """Log time of the last question, unless it was answered with something."""
     announcing: bytes | None = None
     """From which quota on control still has to be told; None: all told."""
+    inquiry: int = -1
+    """Control's inquiry that was heard last."""
 
 
 class MemoryRow(Row, frozen=True, array_like=True):
@@ -195,6 +198,8 @@ ROWS: tuple[type[Row], ...] = (
     AgentRow,
     CountRow,
     MemoryConfigRow,
+    QuotaRow,
+    LeaseRow,
 )
 
 

@@ -44,6 +44,7 @@ class AdmitRole:
         embedding: Embedding | None = None,
     ) -> None:
         self.owners = {}
+        self.others = ()
         self.embedding = embedding
         self._ownership = ownership
         self._short = {topology.name(settings, topic): topic for topic in topology.INPUTS}

@@ -15,7 +15,7 @@ SLICE_CHARS = 131_072
 
 
 class AdmitSlice:
-    """Records for the log by its partitions, in order; dead letters; texts that need a vector."""
+    """Records for the internal logs by their partitions, in order; dead letters; texts to embed."""
 
     def __init__(self) -> None:
         self.logged: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)

@@ -31,7 +31,7 @@ from streams.agents.admit import Incoming, admit, dead_letter_headers, marker
 from streams.agents.admit_vectors import text_to_embed
 from streams.core.errors import PartitionRed, Refused
 from streams.core.ids import partition_of
-from streams.core.log import Origin, Record
+from streams.core.log import Origin, QuotaSet, Record
 from streams.ports import PriceBook
 from streams.runtime import clients, metrics, positions, recovery
 from streams.runtime.admit_slice import AdmitSlice
@@ -97,7 +97,9 @@ class OriginWriter(PartitionReader):
     def __init__(self, host: AdmitHost, topic: str, tp: TP) -> None:
         self.host = host
         self.topic = topic
-        self._log = topology.name(host.settings, topology.TENANT_LOG)
+        log = topology.name(host.settings, topology.TENANT_LOG)
+        control = topology.name(host.settings, topology.TENANT_CONTROL)
+        self._places = [(log, p) for p in range(host.settings.partitions)] + [(control, 0)]
         self._dlq = topology.name(host.settings, topology.dlq(topic))
         self._done = -1
         self._failures = 0
@@ -230,22 +232,28 @@ class OriginWriter(PartitionReader):
             made.dead.append((raw, dead_letter_headers(incoming, refused, self.tp.topic)))
             record = marker(incoming, refused) if refused.tenant else None
         if record is not None:
-            partition = partition_of(record.tenant, settings.partitions)
+            # Beyond the log's partitions is that of control.
+            partition = (
+                settings.partitions
+                if type(record.body) is QuotaSet
+                else partition_of(record.tenant, settings.partitions)
+            )
             text = text_to_embed(record) if self.host.embedding is not None else None
             made.add(partition, record, text)
 
     async def _send_log(
-        self, producer: AIOKafkaProducer, partition: int, values: list[tuple[bytes, bytes]]
+        self, producer: AIOKafkaProducer, place: int, values: list[tuple[bytes, bytes]]
     ) -> None:
         """One batch in flight at a time: a later one must not stand before a failed one."""
+        topic, partition = self._places[place]
         batch = producer.create_batch()
         for key, value in values:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                await (await producer.send_batch(batch, self._log, partition=partition))
+                await (await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
                 if batch.append(key=key, value=value, timestamp=None) is None:
                     raise RuntimeError(f"a log record of {len(value)} bytes fits no batch")
-        await (await producer.send_batch(batch, self._log, partition=partition))
+        await (await producer.send_batch(batch, topic, partition=partition))
 
     async def _send_dead(
         self, producer: AIOKafkaProducer, raw: Any, headers: list[tuple[str, bytes]]

@@ -14,7 +14,7 @@ from streams.runtime.ownership import Incarnation, announce_incarnation, incarna
 from streams.runtime.topic_ids import topic_id
 from streams.settings import Settings
 
-ADOPTABLE = (*topology.INPUTS, topology.TENANT_LOG)
+ADOPTABLE = (*topology.INPUTS, topology.TENANT_LOG, topology.TENANT_CONTROL)
 
 
 async def adopt(settings: Settings, topic: str) -> list[str]:

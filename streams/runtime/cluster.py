@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams import topology
-from streams.core.errors import Failed
+from streams.core.envelope import open_envelope, read_headers
+from streams.core.errors import Failed, Refused
 from streams.core.time import format_time
 from streams.ports import LocalPartition, Owner, PartitionStatus
+from streams.runtime import clients
 from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest as digest_rows
 from streams.runtime.owner import PartitionOwner
@@ -19,6 +21,7 @@ from streams.runtime.ownership import Ownership
 from streams.settings import Settings
 
 POLL_S = 0.02
+QUOTA_SET = "quota.set"
 
 
 @contextlib.contextmanager
@@ -37,6 +40,8 @@ class KafkaCluster:
     ----------
     owners : mapping
         This process's own partitions; empty in an admit worker and in the gateway.
+    others : callable
+        Its partitions of other logs: control, if it is here.
     ready : callable
         None when the process does its work, else what it waits for.
     """
@@ -48,13 +53,16 @@ class KafkaCluster:
         inquiry: Inquiry,
         owners: Mapping[int, PartitionOwner],
         ready: Callable[[], str | None],
+        others: Callable[[], Iterable[PartitionOwner]] = tuple,
     ) -> None:
         self.partitions = settings.partitions
         self.ready = ready
         self._settings = settings
         self._ownership = ownership
         self._owners = owners
+        self._others = others
         self._log = topology.name(settings, topology.TENANT_LOG)
+        self._control = TopicPartition(topology.name(settings, topology.TENANT_CONTROL), 0)
         self._inquiry = inquiry
 
     def local(self, partition: int) -> LocalPartition | None:
@@ -69,6 +77,10 @@ class KafkaCluster:
     def owners(self) -> list[Owner]:
         """Return all announced owners, by partition."""
         return [owner for _, owner in sorted(self._ownership.owners.items())]
+
+    def control(self) -> Owner | None:
+        """Return who folds tenant.control.v1, as announced."""
+        return self._ownership.control
 
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         """Wait until admit's committed offset is past ``offset``.
@@ -91,6 +103,36 @@ class KafkaCluster:
                 return False
             await asyncio.sleep(POLL_S)
 
+    async def decided(self, partition: int, offset: int, timeout: float) -> bool:
+        """Wait until control has answered a command, if it is for control."""
+        deadline = time.monotonic() + timeout
+        with _answering():
+            end = await self._inquiry.end(self._control)
+            for_control = None
+            while (await self._inquiry.committed(self._settings.group, self._control)).offset < end:
+                if for_control is None:
+                    for_control = await self._for_control(partition, offset)
+                if not for_control:
+                    break
+                if time.monotonic() >= deadline:
+                    return False
+                await asyncio.sleep(POLL_S)
+        return True
+
+    async def _for_control(self, partition: int, offset: int) -> bool:
+        """Whether a record of tenant.commands is one for control."""
+        topic = topology.name(self._settings, topology.TENANT_COMMANDS)
+        tp = TopicPartition(topic, partition)
+        async with clients.reader(self._settings.kafka) as consumer:
+            consumer.assign([tp])
+            consumer.seek(tp, offset)
+            record = await consumer.getone()
+        try:
+            event = open_envelope(read_headers(record.headers), record.value)
+        except Refused:
+            return False
+        return event is not None and event.type == QUOTA_SET
+
     async def _size(self, topic: str) -> int:
         with _answering():
             return await self._inquiry.partitions(topic)
@@ -104,12 +146,13 @@ class KafkaCluster:
         """Return the status of this process's own partitions."""
         return [
             await self._status(owner, with_digest=digest)
-            for _, owner in sorted(self._owners.items())
+            for owner in [*(o for _, o in sorted(self._owners.items())), *self._others()]
         ]
 
     async def _status(self, owner: PartitionOwner, *, with_digest: bool) -> PartitionStatus:
         store = owner.store
-        end = await self.log_end(owner.partition)
+        with _answering():
+            end = await self._inquiry.end(TopicPartition(*owner.tp))
         offset = store.source.offset if store else -1
         found = None
         if with_digest and store is not None:
@@ -117,7 +160,7 @@ class KafkaCluster:
             offset, it = store.source.offset, store.db.iter()
             found = await asyncio.to_thread(digest_rows, it)
         return PartitionStatus(
-            topic=self._log,
+            topic=owner.tp.topic,
             partition=owner.partition,
             worker=self._settings.worker,
             url=owner.host.url(),

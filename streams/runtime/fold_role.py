@@ -1,30 +1,28 @@
-"""FoldRole: a worker that folds the tenant log into state, alerts and records."""
+"""FoldRole: a worker that folds the tenant log into state, alerts and records, and control."""
 
 import asyncio
 import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from pathlib import Path
 
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streams import topology
-from streams.agents.fold import fold
 from streams.core import log as facts
 from streams.core.errors import StoreLost
 from streams.core.log import VERSION, Body, Config, Record, Tick
-from streams.core.money import parse_usd
 from streams.runtime import clients, metrics
 from streams.runtime.accesses import Accesses
 from streams.runtime.app import make_app, missing
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
+from streams.runtime.fold_jobs import config_of, control_job, fold_job
 from streams.runtime.owner import Host, PartitionOwner
+from streams.runtime.owners import Owners
 from streams.runtime.ownership import Ownership
 from streams.runtime.store import Job
 from streams.runtime.tenant_bytes import TenantBytes
@@ -33,46 +31,19 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def fold_job(settings: Settings) -> Job:
-    """The job of a fold worker: tenant.log.v1 into state and outputs."""
-
-    def full(topic: str) -> str:
-        return topology.name(settings, topic)
-
-    return Job(
-        topic=full(topology.TENANT_LOG),
-        changelog=full(topology.changelog(settings)),
-        dedupe=full(topology.TENANT_DEDUPE),
-        group=settings.group,
-        decode=facts.decode,
-        fold=fold,
-        output=full,
-        partitions=settings.partitions,
-    )
-
-
-def config_of(settings: Settings) -> Config:
-    """The config record that these settings ask for."""
-    return Config(
-        settings.dedupe_hours,
-        settings.grace_hours,
-        parse_usd(settings.default_budget_usd),
-        version("tzdata"),
-        settings.job_history_hours,
-        settings.job_stale_seconds,
-        settings.working_limit,
-        settings.total_memory_mb,
-        settings.partitions,
-    )
-
-
 def _now() -> int:
     """Wall clock, microseconds."""
     return time.time_ns() // 1000
 
 
 class FoldRole:
-    """Owns partitions of a job's topic, as the group assigns them."""
+    """Owns partitions of its jobs' topics, as the group assigns them.
+
+    Parameters
+    ----------
+    job, config : optional
+        The one job to do, and its config record: by default the tenant log and control.
+    """
 
     embedding: Embedding | None = None
 
@@ -87,22 +58,40 @@ class FoldRole:
         job: Job | None = None,
         config: Config | None = None,
     ) -> None:
-        self.owners: dict[int, PartitionOwner] = {}
         self._settings = settings
         self._ownership = ownership
         self._assigned = False
-        self._closing: dict[int, asyncio.Task[None]] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._producer = clients.plain_producer(settings.kafka)
         self._bytes = TenantBytes()
-        self.accesses = Accesses(self._append_raw, settings.partitions, settings.worker, _now)
+        jobs = [job] if job is not None else [fold_job(settings), control_job(settings)]
         if job is None:
-            job, config = fold_job(settings), config_of(settings)
+            config = config_of(settings)
+        self._main = jobs[0]
+        self.accesses = Accesses(self._append_to_log, settings.partitions, settings.worker, _now)
+
+        def host(of: Job) -> Host:
+            return Host(
+                settings,
+                of,
+                config,
+                folder,
+                lambda: url,
+                ownership,
+                inquiry,
+                lambda: self.app.chunk_consumer,
+                lambda partition, body: self._append(of.topic, partition, body),
+                give_up,
+            )
+
+        self._jobs = {each.topic: Owners(host(each)) for each in jobs}
+        self.owners = self._jobs[self._main.topic].open
+        """Of the tenant log, by partition."""
         self.app = make_app(
             settings,
-            group=job.group,
+            group=self._main.group,
             role="fold",
-            topics=[job.topic],
+            topics=list(self._jobs),
             # State moves with a partition: what can stay where it is does.
             assignor=StickyPartitionAssignor,
             folder=folder,
@@ -110,18 +99,13 @@ class FoldRole:
             assigned=self._on_assigned,
             revoked=self._on_revoked,
         )
-        self._host = Host(
-            settings,
-            job,
-            config,
-            folder,
-            lambda: url,
-            ownership,
-            inquiry,
-            lambda: self.app.chunk_consumer,
-            self._append,
-            give_up,
-        )
+
+    @property
+    def others(self) -> Iterable[PartitionOwner]:
+        """Owners of partitions that are not the tenant log's."""
+        for topic, owners in self._jobs.items():
+            if topic != self._main.topic:
+                yield from owners.open.values()
 
     async def start(self) -> None:
         await self._producer.start()
@@ -133,9 +117,7 @@ class FoldRole:
         if self._ticker is not None:
             self._ticker.cancel()
         await asyncio.gather(
-            self.accesses.stop(),
-            *(owner.stop() for owner in self.owners.values()),
-            *self._closing.values(),
+            self.accesses.stop(), *(owners.stop() for owners in self._jobs.values())
         )
         await self._producer.stop()
 
@@ -143,85 +125,73 @@ class FoldRole:
         """None when all assigned partitions are folded."""
         if not self._assigned:
             return "waiting for the group's assignment"
-        waiting = [
-            f"partition {p} is {owner.state}{f': {owner.error}' if owner.error else ''}"
-            for p, owner in sorted(self.owners.items())
-            if owner.state != "running"
-        ]
-        return "; ".join([*missing(self.app, [self._host.job.topic]), *waiting]) or None
+        waiting = [line for owners in self._jobs.values() for line in owners.waiting()]
+        return "; ".join([*missing(self.app, self._jobs), *waiting]) or None
 
     def _deliver(self, topic: str, partition: int, chunk: Chunk) -> None:
-        owner = self.owners.get(partition)
+        owner = self._jobs[topic].open.get(partition)
         if owner is not None:
             owner.put(chunk)
 
     def _on_assigned(self, tps: set[TP]) -> None:
-        """Close what went elsewhere, keep what stayed, open what is new. Waits for nothing."""
-        mine = {tp.partition for tp in tps}
-        for partition in sorted(set(self.owners) - mine):
-            self._close(partition)
-        for partition in sorted(mine):
-            if partition in self.owners:
-                self.owners[partition].reassigned()
-            else:
-                self.owners[partition] = PartitionOwner(
-                    self._host, partition, self._closing.get(partition)
-                )
+        for topic, owners in self._jobs.items():
+            owners.assigned({tp.partition for tp in tps if tp.topic == topic})
         self._assigned = True
 
     def _on_revoked(self, tps: set[TP]) -> None:
         for tp in tps:
-            if tp.partition in self.owners:
-                self.owners[tp.partition].revoked()
-
-    def _close(self, partition: int) -> None:
-        with contextlib.suppress(KeyError):
-            metrics.LAG.remove(self._host.job.topic, str(partition))
-        task = asyncio.create_task(self.owners.pop(partition).stop())
-        self._closing[partition] = task
-        task.add_done_callback(lambda done: self._closed(partition, done))
-
-    def _closed(self, partition: int, done: asyncio.Task[None]) -> None:
-        if self._closing.get(partition) is done:
-            del self._closing[partition]
+            if tp.topic in self._jobs:
+                self._jobs[tp.topic].revoked(tp.partition)
 
     def _nudge(self) -> None:
         """An adoption may have been announced: red partitions look again."""
-        for owner in self.owners.values():
-            if owner.state == "red":
-                owner.nudge()
+        for owners in self._jobs.values():
+            for owner in owners.open.values():
+                if owner.state == "red":
+                    owner.nudge()
 
-    async def _append(self, partition: int, body: Body) -> None:
+    async def _append(self, topic: str, partition: int, body: Body) -> None:
         value = facts.encode(Record(VERSION, "", None, "", "", _now(), body))
-        await self._append_raw(partition, b"", value)
+        await self._producer.send_and_wait(topic, value, b"", partition)
 
-    async def _append_raw(self, partition: int, key: bytes, value: bytes) -> None:
-        await self._producer.send_and_wait(self._host.job.topic, value, key, partition)
+    async def _append_to_log(self, partition: int, key: bytes, value: bytes) -> None:
+        await self._producer.send_and_wait(self._main.topic, value, key, partition)
 
     async def _tick(self) -> None:
         """Move the log time of partitions that may be idle."""
         while True:
             await asyncio.sleep(self._settings.tick_seconds)
-            running = [p for p, owner in self.owners.items() if owner.state == "running"]
+            running = [
+                owner
+                for owners in self._jobs.values()
+                for owner in owners.open.values()
+                if owner.state == "running"
+            ]
             try:
                 self._show_lag(running)
-                self._show_bytes(running)
-                await asyncio.gather(*(self._append(p, Tick()) for p in running))
+                self._show_bytes()
+                await asyncio.gather(
+                    *(self._append(owner.tp.topic, owner.partition, Tick()) for owner in running)
+                )
             except KafkaError as error:
                 log.info("a tick failed: %r", error)
             except Exception:
                 # Without ticks time stands still for idle partitions, and nobody would be told.
                 log.exception("a tick failed")
 
-    def _show_bytes(self, partitions: Iterable[int]) -> None:
-        stores = {partition: self.owners[partition].store for partition in partitions}
+    def _show_bytes(self) -> None:
         with contextlib.suppress(StoreLost):
-            self._bytes.look({p: store.reader for p, store in stores.items() if store is not None})
+            self._bytes.look(
+                {
+                    partition: owner.store.reader
+                    for partition, owner in self.owners.items()
+                    if owner.state == "running" and owner.store is not None
+                }
+            )
 
-    def _show_lag(self, partitions: Iterable[int]) -> None:
-        topic = self._host.job.topic
-        for partition in partitions:
-            store = self.owners[partition].store
-            end = self.app.chunk_consumer.highwater(TP(topic, partition))
-            if store is not None and end is not None:
-                metrics.LAG.labels(topic, str(partition)).set(max(0, end - store.offset - 1))
+    def _show_lag(self, running: Iterable[PartitionOwner]) -> None:
+        for owner in running:
+            end = self.app.chunk_consumer.highwater(owner.tp)
+            if owner.store is not None and end is not None:
+                behind = max(0, end - owner.store.offset - 1)
+                metrics.LAG.labels(owner.tp.topic, str(owner.partition)).set(behind)

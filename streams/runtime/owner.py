@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from rocksdict import Rdict
 
 from streams import topology
 from streams.core.errors import StoreLost
-from streams.core.log import DEFAULT_CONFIG, Body, Config
+from streams.core.log import DEFAULT_CONFIG, Body, Config, Tick
 from streams.core.time import HOUR
 from streams.ports import Owner
 from streams.runtime import clients, metrics, positions, recovery
@@ -160,6 +161,7 @@ class PartitionOwner(PartitionReader):
             raise
         fences = recovery.load_fences(db)
         self.store = PartitionStore(job, self.partition, db, producer, source, fences, config)
+        self.store.nudge = partial(host.append, self.partition, Tick())
         await self._announce()
         reach("recovery.announced")
         if host.config is not None and positions.read_config(db) != host.config:
@@ -192,7 +194,8 @@ class PartitionOwner(PartitionReader):
         owner = Owner(self.partition, host.url(), host.settings.worker)
         topic = topology.name(host.settings, topology.OWNERS)
         try:
-            await self.store.announce(topic, owner_key(self.partition), msgspec.json.encode(owner))
+            key = owner_key(host.job.owner_kind, self.partition)
+            await self.store.announce(topic, key, msgspec.json.encode(owner))
         except ProducerFenced:
             raise
         except KafkaError as error:

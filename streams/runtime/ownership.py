@@ -32,8 +32,8 @@ class Incarnation(msgspec.Struct, frozen=True):
     """Kafka's id of the topic that is read; empty where the broker gives none."""
 
 
-def owner_key(partition: int) -> bytes:
-    return f"owner/{partition}".encode()
+def owner_key(kind: str, partition: int) -> bytes:
+    return f"{kind}/{partition}".encode()
 
 
 def incarnation_key(topic: str) -> bytes:
@@ -65,6 +65,7 @@ class Ownership:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.owners: dict[int, Owner] = {}
+        self.control: Owner | None = None
         self.incarnations: dict[str, int] = {}
         self.embedders: dict[str, str] = {}
         """Address of each worker that has a model, by its name."""
@@ -120,6 +121,8 @@ class Ownership:
             return
         if kind == "owner":
             self.owners[int(name)] = msgspec.json.decode(value, type=Owner)
+        elif kind == "control":
+            self.control = msgspec.json.decode(value, type=Owner)
         elif kind == "incarnation":
             found = msgspec.json.decode(value, type=Incarnation)
             if found.incarnation >= self.incarnations.get(name, 0):

@@ -19,14 +19,15 @@ the same producer; the next take-over asks the changelog whether the chunk count
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from rocksdict import Rdict, WriteBatch
 
@@ -62,6 +63,8 @@ FOLD_SECONDS = 1.0
 """So long a transaction's folding may take, turns of others included: light load has small chunks
 and quick transactions, a backlog large ones, which cost less an event."""
 CLOCK_EVERY = 64
+NUDGE_SECONDS = 0.03
+"""So long a reader waits before it asks whether the log ends with a transaction's mark."""
 COMMIT_SECONDS = 15.0
 """The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
 CLOSE_SECONDS = 5.0
@@ -98,6 +101,8 @@ class Job(msgspec.Struct, frozen=True):
     """Seconds. Telling the group's offsets takes two of a transaction's five requests, and under
     light load a transaction is all that an event costs. The ticks see to it that what is idle is
     told too."""
+    owner_kind: str = "owner"
+    """What announcements of its partitions' owners are called on streams.owners.v1."""
 
     def transactional_id(self, partition: int) -> str:
         """Transactional id; the topic is in it, so that two topics never fence each other."""
@@ -132,6 +137,8 @@ class PartitionStore:
         self.config = config
         self.reader = DatabaseReader(db)
         self.watcher: Watcher | None = None
+        self.nudge: Callable[[], Awaitable[None]] | None = None
+        """Appends a tick to the log."""
         self.changelog_offset = positions.read_number(db, positions.CHANGELOG_KEY) or 0
         self._producer = producer
         self._fences = fences
@@ -169,6 +176,9 @@ class PartitionStore:
         StoreLost
             The store was closed meanwhile.
         """
+        if not self._closed and self.source.offset + 1 >= next_offset:
+            return True
+        nudging = asyncio.create_task(self._nudge_later())
         try:
             async with asyncio.timeout(timeout), self._folded:
                 await self._folded.wait_for(
@@ -176,9 +186,21 @@ class PartitionStore:
                 )
         except TimeoutError:
             return False
+        finally:
+            nudging.cancel()
         if self._closed:
             raise StoreLost("the partition is being taken over")
         return True
+
+    async def _nudge_later(self) -> None:
+        """See to it that the log does not end with the mark of a transaction.
+
+        Marks have offsets, but nobody is handed one: only the next record moves the store past it.
+        """
+        await asyncio.sleep(NUDGE_SECONDS)
+        if self.nudge is not None:
+            with contextlib.suppress(KafkaError):
+                await self.nudge()
 
     # -- folding ----------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -43,6 +43,8 @@ class Role(Protocol):
     owners: dict[int, PartitionOwner]
     embedding: Embedding | None
 
+    @property
+    def others(self) -> Iterable[PartitionOwner]: ...
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
     def ready(self) -> str | None: ...
@@ -141,7 +143,9 @@ class _Worker:
         role: Role = (
             AdmitRole(*given, self._embedding) if self._name == "admit" else FoldRole(*given)
         )
-        cluster = KafkaCluster(self._settings, ownership, inquiry, role.owners, role.ready)
+        cluster = KafkaCluster(
+            self._settings, ownership, inquiry, role.owners, role.ready, lambda: role.others
+        )
         vectors = QueryVectors(ownership.embedders)
         search = Search(0)
         if isinstance(role, FoldRole):

@@ -31,6 +31,8 @@ class Partitions(Struct, frozen=True):
     items: list[PartitionStatus]
     next: None
     as_of: Time
+    control: PartitionStatus | None = None
+    """The one partition where memory is shared out; null where only one process was asked."""
 
 
 class Event(Produced, frozen=True, kw_only=True):

@@ -11,7 +11,14 @@ from litestar.openapi.spec import Reference
 from streams.memory.question import Question
 from streams.web.examples import OF_OPERATIONS
 
-COMMANDS = ("budget.set", "budget.delete", "tenant.set", "state.set", "state.delete")
+COMMANDS = (
+    "budget.set",
+    "budget.delete",
+    "tenant.set",
+    "quota.set",
+    "state.set",
+    "state.delete",
+)
 INPUTS = ("agent.message", "job.run", *COMMANDS)
 """Types whose schemas become components; the bodies of POST refer to them."""
 

@@ -155,6 +155,10 @@ class Reading:
                 raise ApiError(400, "bad_request", f"after: no partition {place}") from None
             if not admitted:
                 raise _not_reflected()
+            if place.topic == topology.TENANT_COMMANDS and not await self.cluster.decided(
+                place.partition, place.offset, max(0.0, deadline - clock())
+            ):
+                raise _not_reflected()
         if question.after:
             # What admit wrote for these records lies below the log's end of now.
             end = await self.cluster.log_end(partition)

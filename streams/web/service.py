@@ -86,7 +86,10 @@ async def partitions(
         bool, QueryParameter(description="Only the partitions of the process that is asked")
     ] = False,
 ) -> Partitions:
-    found = {status.partition: status for status in await service.cluster.status(digest=digest)}
+    here = await service.cluster.status(digest=digest)
+    log = topology.name(service.settings, topology.TENANT_LOG)
+    found = {status.partition: status for status in here if status.topic == log}
+    control = next((status for status in here if status.topic != log), None)
     if not local:
         asked = _others(service.cluster.owners(), found)
         answers = await asyncio.gather(*(_ask(service, url, digest) for url in asked))
@@ -96,10 +99,11 @@ async def partitions(
                     service, owner.partition, "unreachable", owner.worker, url
                 )
                 found.setdefault(owner.partition, status)
+        control = control or await _control(service, digest)
         for partition in range(service.cluster.partitions):
             found.setdefault(partition, _absent(service, partition, "unowned"))
     ordered = [found[partition] for partition in sorted(found)]
-    return Partitions(ordered, None, format_time(service.clock()))
+    return Partitions(ordered, None, format_time(service.clock()), control)
 
 
 def _others(owners: list[Owner], found: dict[int, PartitionStatus]) -> dict[str, list[Owner]]:
@@ -111,7 +115,23 @@ def _others(owners: list[Owner], found: dict[int, PartitionStatus]) -> dict[str,
     return by_url
 
 
+async def _control(service: Service, digest: bool) -> PartitionStatus:
+    """Status of the control partition, which another process has."""
+    owner = service.cluster.control()
+    if owner is None:
+        return _absent(service, 0, "unowned", topic=topology.TENANT_CONTROL)
+    answer = await _asked(service, owner.url, digest)
+    return (answer and answer.control) or _absent(
+        service, 0, "unreachable", owner.worker, owner.url, topic=topology.TENANT_CONTROL
+    )
+
+
 async def _ask(service: Service, url: str, digest: bool) -> dict[int, PartitionStatus]:
+    answer = await _asked(service, url, digest)
+    return {status.partition: status for status in answer.items} if answer else {}
+
+
+async def _asked(service: Service, url: str, digest: bool) -> Partitions | None:
     try:
         response = await service.client.get(
             f"{url.rstrip('/')}/v1/partitions",
@@ -119,17 +139,21 @@ async def _ask(service: Service, url: str, digest: bool) -> dict[int, PartitionS
             timeout=DIGEST_SECONDS if digest else ASK_SECONDS,
         )
         response.raise_for_status()
-        answer = msgspec.json.decode(response.content, type=Partitions)
+        return msgspec.json.decode(response.content, type=Partitions)
     except (httpx.HTTPError, msgspec.MsgspecError):
-        return {}
-    return {status.partition: status for status in answer.items}
+        return None
 
 
 def _absent(
-    service: Service, partition: int, state: str, worker: str = "", url: str = ""
+    service: Service,
+    partition: int,
+    state: str,
+    worker: str = "",
+    url: str = "",
+    topic: str = topology.TENANT_LOG,
 ) -> PartitionStatus:
     return PartitionStatus(
-        topic=topology.name(service.settings, topology.TENANT_LOG),
+        topic=topology.name(service.settings, topic),
         partition=partition,
         worker=worker,
         url=url,

@@ -224,6 +224,8 @@ def test_enormous_calls_survive_the_log() -> None:
         ),
         ("budget.delete", {"budget_id": "b"}, log.BudgetDelete("b")),
         ("tenant.set", {"timezone": "Europe/Berlin"}, log.TenantSet("Europe/Berlin")),
+        ("quota.set", {"quota_mb": 5}, log.QuotaSet(5, "standard")),
+        ("quota.set", {"quota_mb": 0, "class": "critical"}, log.QuotaSet(0, "critical")),
         (
             "state.set",
             {"agent": "a", "key": "k", "value": {"n": [1, None]}},

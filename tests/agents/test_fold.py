@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from usage.memory_view import MemoryView
-from usage.writer import Writer
+from usage.writer import Writer, refolded
 
 from streams.agents.fold import FOLDS, ROWS, fold
 from streams.core.log import (
@@ -132,8 +132,7 @@ def test_no_admitted_value_stops_a_fold(steps: list[tuple[Body, int, int]]) -> N
     kinds = {row.kind for row in ROWS}
     assert {key[:2] for key in log.view.rows} <= kinds
     again = MemoryView()
-    outputs = [output for entry in log.entries for output in fold(again, entry)]
-    assert outputs == log.outputs
+    assert refolded(again, log.entries) == log.outputs
     assert again.encoded() == log.view.encoded()
 
 

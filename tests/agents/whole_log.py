@@ -23,8 +23,13 @@ from streams.core.log import (
     BudgetSet,
     Call,
     Content,
+    LeaseGiven,
+    LeaseInquiry,
+    LeaseRecalled,
     Message,
     Origin,
+    QuotaGranted,
+    QuotaRejected,
     Record,
     TenantSet,
     Tick,
@@ -164,9 +169,11 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         *[Inputs.again] * 4,
         Inputs.repeat,
         _tick,
+        _control,
         _odd,
     )
-    _call(inputs)
+    # What this partition holds of the shared memory has the epoch 0 then.
+    inputs.write("", Tick())
     while len(inputs.log) < size:
         inputs.now += random.choice(PASSED) + random.randrange(1_000)
         if random.random() < 0.01:
@@ -320,6 +327,23 @@ def _access(inputs: Inputs) -> None:
     counts = tuple((name, random.randint(1, 3)) for name in random.sample(MEMORIES, 3))
     origin = Origin("accesses", random.choice((0, 1)), 0, len(inputs.log))
     inputs.write(random.choice(TENANTS[:3]), Accessed(counts), origin)
+
+
+def _control(inputs: Inputs) -> None:
+    """What control answers, gives and takes."""
+    random = inputs.random
+    tenant, epoch = random.choice(TENANTS[:5]), random.choice((0, 0, 0, 7))
+    origin = Origin("control", 0, 0, len(inputs.log))
+    body: log.Body = random.choice(
+        (
+            QuotaGranted(random.choice((0, 1, 2, 64)), random.choice(("standard", "critical"))),
+            QuotaRejected(9_999, "standard", "ResourceError", "Cannot allocate"),
+            LeaseGiven(epoch, random.randrange(4), random.choice((0, 1 << 20)), 1 << 16, 1 << 22),
+            LeaseRecalled(epoch, random.choice((0, 1 << 10, 1 << 30)), random.choice((None, 0))),
+            LeaseInquiry(random.randrange(3)),
+        )
+    )
+    inputs.write(tenant, body, origin)
 
 
 def _budget(inputs: Inputs) -> None:

@@ -31,7 +31,7 @@ class Log:
         record = Record(1, tenant, origin, "/test", f"e{self.offset}", moment, body)
         self.view.changes = 0
         entry = Entry(decode(encode(record)), 0, self.offset, self.now, self.now)
-        outputs = fold(self.view, entry)
+        outputs = [made for made in fold(self.view, entry) if isinstance(made, Output)]
         settle(self.view)
         return outputs
 

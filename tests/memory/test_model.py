@@ -7,9 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from usage.memory_view import MemoryView
+from usage.writer import refolded
 
 from memory.memory_log import PRIORITIES, MemoryLog
-from streams.agents.fold import fold
 from streams.core.ids import derived_id
 from streams.core.log import Vector
 from streams.core.rows import tenant_key
@@ -220,7 +220,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The same log comes to the same bytes."""
         again = MemoryView()
-        outputs = [output for entry in self.log.entries for output in fold(again, entry)]
+        outputs = refolded(again, self.log.entries)
         assert outputs == self.log.outputs
         assert again.encoded() == self.log.view.encoded()
 

@@ -44,7 +44,9 @@ async def role(tmp_path: Path) -> FoldRole:
     role = FoldRole(settings, tmp_path, "", nothing, nothing, lambda why: None)
     await role._producer.stop()
     store = SimpleNamespace(offset=4)
-    role.owners[0] = cast(Any, SimpleNamespace(state="running", store=store, partition=0))
+    role.owners[0] = cast(
+        Any, SimpleNamespace(state="running", store=store, partition=0, tp=TP("tenant.log.v1", 0))
+    )
     return role
 
 
@@ -56,7 +58,7 @@ async def test_ticks_go_on_whatever_one_fails_with(
     produced.failures = [error, error]
     role._producer = cast(Any, produced)
     for shows in ("_show_lag", "_show_bytes"):
-        monkeypatch.setattr(role, shows, lambda partitions: None)
+        monkeypatch.setattr(role, shows, lambda *running: None)
     ticking = asyncio.create_task(role._tick())
     try:
         await until(lambda: produced.ticks >= 3 or ticking.done())

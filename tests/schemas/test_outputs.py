@@ -14,7 +14,7 @@ from streams.adapters.schemas import schemas
 from streams.agents.admit import Incoming, admit
 from streams.agents.fold import fold
 from streams.core.fold import Entry, Output
-from streams.core.log import Origin
+from streams.core.log import VERSION, Origin, QuotaGranted, QuotaRejected, Record
 from streams.core.time import DAY, format_time, parse_time
 from streams.topology import AGENT_MESSAGES, OUTPUTS, TENANT_AUDIT, TENANT_COMMANDS
 
@@ -72,7 +72,14 @@ def outputs() -> list[Output]:
             Incoming(topic, b"t1", value, headers, NOW, NOW, Origin(topic, 0, 0, offset)), book
         )
         made += fold(view, Entry(record, 0, offset, NOW + offset, NOW + offset))
-    return made
+    answers = [
+        QuotaGranted(5, "standard"),
+        QuotaRejected(9, "standard", "ResourceError", "Cannot allocate 9MB for tenant t1"),
+    ]
+    for offset, body in enumerate(answers, len(STORY)):
+        record = Record(VERSION, "t1", None, "/ops", f"q{offset}", NOW, body)
+        made += fold(view, Entry(record, 0, offset, NOW + offset, NOW + offset))
+    return [effect for effect in made if isinstance(effect, Output)]
 
 
 def test_every_published_output_is_written_and_valid(outputs: list[Output]) -> None:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.agents.fold import fold
 from streams.core.log import Content, Message, Refusal, Tick
 from streams.core.time import DAY, HOUR, parse_time
 from streams.topology import MEMORY_RECORDS
@@ -17,7 +16,7 @@ from streams.usage.read import alerts, audit, budgets, usage_report
 from usage.memory_view import MemoryView
 from usage.model import FIELDS, KINDS, Budget, Model
 from usage.steps import LOGS, NO_ZONE, TENANTS, Step
-from usage.writer import Writer, data
+from usage.writer import Writer, data, refolded
 
 SCOPE_KEYS = ("provider", "model", "agent", "cost_attribution", "job", "cluster")
 CONTENT = Content("hello", 2, (), None, None, None, (), None, None, None)
@@ -159,7 +158,7 @@ def test_a_log_comes_to_what_the_naive_model_says(name: str, drawn: st.DataObjec
 
         # Rows that are kept as they are give the same bytes as rows stored each time.
         again = MemoryView()
-        assert [output for entry in log.entries for output in fold(again, entry)] == log.outputs
+        assert refolded(again, log.entries) == log.outputs
         assert again.encoded() == log.view.encoded()
 
     outputs = [output for output in log.outputs if output.topic != MEMORY_RECORDS]

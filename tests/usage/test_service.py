@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.log import Origin, Refusal
+from streams.core.log import Origin, Refusal, Tick
 from streams.core.time import DAY, HOUR
 from streams.usage.read import refusal
 from streams.usage.rows import CONFIG_KEY, ConfigRow, RefusedRow
@@ -15,6 +15,8 @@ PLACES = [(topic, partition) for topic in ("a.v1", "a.v10") for partition in (0,
 def test_a_tick_changes_nothing() -> None:
     log = Writer()
     log.call("1")
+    # The first one notes what the partition holds of the shared memory.
+    log.append(Tick())
     before = log.view.encoded()
     assert log.tick("2027-01-01") == []
     assert log.view.encoded() == before

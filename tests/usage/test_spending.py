@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.agents.fold import fold
 from streams.core.fold import Effect, Entry, Output, settle
 from streams.core.log import Origin, Record, Tick
 from streams.core.money import NANO
@@ -19,7 +18,7 @@ from streams.usage.spending import adjust, settle_spending
 from usage.memory_view import MemoryView
 from usage.model import Budget, Model
 from usage.test_model import told as in_full
-from usage.writer import Writer, at, data, told
+from usage.writer import Writer, at, data, refolded, told
 
 NOWHERE = ("", "", "", "", "", "")
 
@@ -130,7 +129,7 @@ def test_a_command_sees_what_the_chunk_has_spent(*, drop: bool) -> None:
     log = Writer()
     view, spent = MemoryView(stored=True), log.call("30") + log.call("30")
     spent += log.delete() if drop else log.budget("55", thresholds=[100])
-    assert [output for entry in log.entries for output in fold(view, entry)] == spent
+    assert refolded(view, log.entries) == spent
 
 
 def test_settling_what_is_not_there_does_nothing() -> None:

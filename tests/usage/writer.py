@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.agents.fold import fold
-from streams.core.fold import Entry, Output, settle
+from streams.core.fold import Effect, Entry, Output, settle
 from streams.core.log import (
     Body,
     BudgetDelete,
@@ -32,6 +32,16 @@ ZERO = Call("openai", "gpt-4o", 0, 0, 0, 0, None, None, "")
 def at(text: str) -> int:
     """Microseconds of ``2026-03-01``, ``2026-03-01T12`` or longer, UTC."""
     return parse_time(text + "0000-01-01T00:00:00Z"[len(text) :])
+
+
+def outputs_of(effects: list[Effect]) -> list[Output]:
+    """What goes to output topics; a partition's talk with control is tests/control's."""
+    return [effect for effect in effects if isinstance(effect, Output)]
+
+
+def refolded(view: MemoryView, entries: list[Entry]) -> list[Output]:
+    """Fold entries once more, into other rows; what goes to output topics."""
+    return [output for entry in entries for output in outputs_of(fold(view, entry))]
 
 
 class Writer:
@@ -72,7 +82,7 @@ class Writer:
         self.log_time = max(self.log_time, self.now)
         entry = Entry(decode(encode(record)), 3, offset, self.now, self.log_time)
         self.entries.append(entry)
-        outputs = fold(self.view, entry)
+        outputs = outputs_of(fold(self.view, entry))
         settle(self.view)
         self.outputs += outputs
         return outputs

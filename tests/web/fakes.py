@@ -69,6 +69,10 @@ class FakeCluster:
         self.waits_for: str | None = None
         self.digests_asked: list[bool] = []
         self.url = "http://127.0.0.1:1"
+        self.has_control = False
+        self.announced_control: Owner | None = None
+        self.decisions_asked: list[tuple[int, int]] = []
+        self.decides = True
 
     def local(self, partition: int) -> LocalPartition | None:
         return self.here.get(partition)
@@ -81,16 +85,19 @@ class FakeCluster:
 
     async def status(self, *, digest: bool) -> list[PartitionStatus]:
         self.digests_asked.append(digest)
+        here = [("x-tenant.log.v1", number, p.offset) for number, p in self.here.items()]
+        if self.has_control:
+            here.append(("x-tenant.control.v1", 0, 5))
         return [
             PartitionStatus(
-                topic="tenant.log.v1",
+                topic=topic,
                 partition=number,
                 worker="here",
                 url=self.url,
                 state="running",
                 error=None,
-                offset=partition.offset,
-                end_offset=partition.offset + 1,
+                offset=offset,
+                end_offset=offset + 1,
                 lag=0,
                 log_time="2025-11-22T10:00:00.000000Z",
                 changelog_offset=7,
@@ -99,13 +106,20 @@ class FakeCluster:
                 rows=1 if digest else None,
                 digest="d" if digest else None,
             )
-            for number, partition in self.here.items()
+            for topic, number, offset in here
         ]
 
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         if partition >= PARTITIONS:
             raise LookupError(partition)
         return await _wait(lambda: self.committed.get((topic, partition), 0) > offset, timeout)
+
+    def control(self) -> Owner | None:
+        return self.announced_control
+
+    async def decided(self, partition: int, offset: int, timeout: float) -> bool:
+        self.decisions_asked.append((partition, offset))
+        return self.decides
 
     async def log_end(self, partition: int) -> int:
         return self.log_ends.get(partition, 0)

@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from streams.ports import Owner
+
 from .fakes import FakeCluster
 from .servers import free_port, server
 
@@ -54,3 +56,21 @@ async def test_partitions_of_all_workers(api: Api, cluster: FakeCluster, digest:
     ]
     assert other.digests_asked == [digest]
     assert [item["partition"] for item in alone] == [0]
+
+
+async def test_control_has_an_owner_of_its_own(api: Api, cluster: FakeCluster) -> None:
+    body = (await api.get("/v1/partitions")).json()
+    assert (body["control"]["topic"], body["control"]["state"]) == (
+        "x-tenant.control.v1",
+        "unowned",
+    )
+    cluster.announced_control = Owner(0, f"http://127.0.0.1:{free_port()}", "other")
+    control = (await api.get("/v1/partitions")).json()["control"]
+    assert (control["state"], control["worker"]) == ("unreachable", "other")
+    other = FakeCluster()
+    other.has_control = True
+    async with server(other) as url:
+        cluster.announced_control = Owner(0, url, "other")
+        control = (await api.get("/v1/partitions")).json()["control"]
+    assert control["state"] == "running"
+    assert (await api.get("/v1/partitions?local=1")).json()["control"] is None

@@ -1,0 +1,1 @@
+"""What is decided once for all tenants: who has how much memory."""

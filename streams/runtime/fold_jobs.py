@@ -1,0 +1,67 @@
+"""What a fold worker folds: the tenant log, and the one partition where memory is shared out."""
+
+from importlib.metadata import version
+
+from streams import topology
+from streams.agents.fold import fold
+from streams.control import folds as control
+from streams.core import log as facts
+from streams.core.log import Config
+from streams.core.money import parse_usd
+from streams.runtime.store import Job
+from streams.settings import Settings
+
+
+def fold_job(settings: Settings) -> Job:
+    """The job on tenant.log.v1: into state and outputs."""
+
+    def full(topic: str) -> str:
+        return topology.name(settings, topic)
+
+    return Job(
+        topic=full(topology.TENANT_LOG),
+        changelog=full(topology.changelog(settings)),
+        dedupe=full(topology.TENANT_DEDUPE),
+        group=settings.group,
+        decode=facts.decode,
+        fold=fold,
+        output=full,
+        partitions=settings.partitions,
+    )
+
+
+def control_job(settings: Settings) -> Job:
+    """The job on tenant.control.v1: who has how much memory."""
+
+    def full(topic: str) -> str:
+        return topology.name(settings, topic)
+
+    return Job(
+        topic=full(topology.TENANT_CONTROL),
+        changelog=full(topology.changelog(settings, topology.TENANT_CONTROL)),
+        # It sees to duplicates itself: its commands are few, and an answer has to be found.
+        dedupe=None,
+        group=settings.group,
+        decode=facts.decode,
+        fold=control.fold,
+        output=full,
+        partitions=settings.partitions,
+        # Whoever waits for a decision looks at the group's offset.
+        tell_offsets_every=0.0,
+        owner_kind="control",
+    )
+
+
+def config_of(settings: Settings) -> Config:
+    """The config record that these settings ask for."""
+    return Config(
+        settings.dedupe_hours,
+        settings.grace_hours,
+        parse_usd(settings.default_budget_usd),
+        version("tzdata"),
+        settings.job_history_hours,
+        settings.job_stale_seconds,
+        settings.working_limit,
+        settings.total_memory_mb,
+        settings.partitions,
+    )
