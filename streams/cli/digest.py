@@ -17,7 +17,7 @@ from streams.cli.client import (
 from streams.core.errors import Failed
 from streams.settings import Settings
 
-Rebuild = Callable[[Settings, int], str]
+Rebuild = Callable[[Settings, str, int], str]
 
 
 class Partition(msgspec.Struct, frozen=True):
@@ -35,6 +35,11 @@ class Partitions(msgspec.Struct, frozen=True):
     """Body of GET /v1/partitions."""
 
     items: list[Partition]
+    control: Partition | None = None
+
+    def all(self) -> list[Partition]:
+        """Those of the tenant log, and the one of tenant.control."""
+        return self.items + ([] if self.control is None else [self.control])
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -68,7 +73,7 @@ def digest(rebuild: bool, api: str | None, kafka: str | None, as_json: bool) -> 
     settings = settings_for(api=api, kafka=kafka)
     with Client(settings) as client:
         body = client.get("v1", "partitions", digest="true")
-    partitions = msgspec.json.decode(body, type=Partitions).items
+    partitions = msgspec.json.decode(body, type=Partitions).all()
     if rebuild:
         _rebuild(settings, partitions, as_json)
     elif as_json:
@@ -88,16 +93,16 @@ def _rebuild(settings: Settings, partitions: list[Partition], as_json: bool) -> 
     else:
         for each, result in zip(partitions, compared, strict=True):
             click.echo(f"{_line(each)}  {'same' if result.same else result.rebuilt}")
-    different = [str(result.partition) for result in compared if not result.same]
+    different = [f"{each.topic}[{each.partition}]" for each in compared if not each.same]
     if different:
-        raise Failed(f"the changelog gives another digest for partition {', '.join(different)}")
+        raise Failed(f"the changelog gives another digest for {', '.join(different)}")
 
 
 def compare(settings: Settings, partitions: list[Partition], rebuild: Rebuild) -> list[Compared]:
     """Digest of each partition beside that of its replayed changelog."""
     compared = []
     for each in partitions:
-        rebuilt = rebuild(settings, each.partition)
+        rebuilt = rebuild(settings, each.topic, each.partition)
         same = rebuilt == each.digest
         compared.append(Compared(each.topic, each.partition, each.digest, rebuilt, same))
     return compared

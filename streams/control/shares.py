@@ -61,7 +61,7 @@ def give(
         wants=max(0, holder.wants - pool),
     )
     view.put(holder_key(partition), holder)
-    body = LeaseGiven(holder.epoch, number, pool, reserve, control.reserve)
+    body = LeaseGiven(holder.epoch, number, pool, reserve, control.pool, control.reserve)
     effects.append(_to(partition, body))
 
 
@@ -158,7 +158,7 @@ def _recall(view: View, effects: list[Effect], owed: int) -> None:
             continue
         left -= must
         view.put(holder_key(partition), structs.replace(holder, recalled=holder.recalled + must))
-        effects.append(_to(partition, LeaseRecalled(holder.epoch, must, None)))
+        effects.append(_to(partition, LeaseRecalled(holder.epoch, must, None, control.pool)))
     recalled = control.pool_recalled + owed - left
     view.put(CONTROL_KEY, structs.replace(control, pool_recalled=recalled))
 
@@ -171,7 +171,7 @@ def _recall_idle(view: View, effects: list[Effect], asking: int, log_time: int) 
     keep = control.pool // (2 * control.partitions)
     for partition, holder in holders(view, control):
         if partition != asking and holder.pool - holder.recalled > keep:
-            effects.append(_to(partition, LeaseRecalled(holder.epoch, 0, keep)))
+            effects.append(_to(partition, LeaseRecalled(holder.epoch, 0, keep, control.pool)))
     view.put(CONTROL_KEY, structs.replace(control, idle_recalled_at=log_time))
 
 

@@ -181,6 +181,8 @@ class LeaseGiven(msgspec.Struct, frozen=True, array_like=True, tag="lease.given"
     """The question that this answers; 0 for none."""
     pool: int
     reserve: int
+    pool_total: int
+    """Bytes of the whole pool, as it is now."""
     reserve_total: int
     """Bytes of the whole reserve: what the fair shares are parts of."""
 
@@ -193,6 +195,8 @@ class LeaseRecalled(msgspec.Struct, frozen=True, array_like=True, tag="lease.rec
     """So many at once, whatever lies in them."""
     keep: int | None
     """And what is idle above so many; None: nothing of that."""
+    pool_total: int
+    """Bytes of the whole pool, as it is now."""
 
 
 class LeaseReturned(msgspec.Struct, frozen=True, array_like=True, tag="lease.returned"):

@@ -39,16 +39,17 @@ def held(view: View, entry: Entry) -> LeaseRow:
     """Return what this partition holds; the first time, an even share."""
     row = view.get(LeaseRow, LEASE_KEY)
     if row is None:
-        row = LeaseRow(entry.offset, share(view), announcing=QuotaRow.kind)
+        row = LeaseRow(entry.offset, _even(view, None), announcing=QuotaRow.kind)
         view.put(LEASE_KEY, row)
     return row
 
 
-def share(view: View) -> int:
-    """Bytes of an even share of all memory but the reserve."""
+def _even(view: View, pool_total: int | None) -> int:
+    """Bytes of an even share of the pool; it is all but the reserve before control has spoken."""
     config = view.get(MemoryConfigRow, CONFIG_KEY) or NO_CONFIG
-    total = config.total_memory_mb
-    return (total - total // 10 << 20) // config.partitions
+    if pool_total is None:
+        pool_total = config.total_memory_mb - config.total_memory_mb // 10 << 20
+    return pool_total // config.partitions
 
 
 def ask_if_low(view: View, entry: Entry, effects: list[Effect], tier: str = "standard") -> None:
@@ -60,7 +61,7 @@ def ask_if_low(view: View, entry: Entry, effects: list[Effect], tier: str = "sta
         Class of the tenant that used something.
     """
     row = held(view, entry)
-    even = share(view)
+    even = _even(view, row.pool_total)
     pool = even // 4 if row.pool - row.pool_used < even // 8 else 0
     stock = _stock(view, row)
     reserve = stock if row.reserve - row.reserve_used < stock // 2 else 0
@@ -88,6 +89,7 @@ def fold_given(view: View, entry: Entry, body: LeaseGiven) -> list[Effect]:
             row,
             pool=row.pool + body.pool,
             reserve=row.reserve + body.reserve,
+            pool_total=body.pool_total,
             reserve_total=body.reserve_total,
             answered=answered,
             asked_at=None if settled else row.asked_at,
@@ -103,11 +105,11 @@ def fold_recalled(view: View, entry: Entry, body: LeaseRecalled) -> list[Effect]
         return []
     back = min(row.pool, body.must)
     if body.keep is not None:
-        needed = max(body.keep, row.pool_used + share(view) // 8)
+        needed = max(body.keep, row.pool_used + _even(view, body.pool_total) // 8)
         back = max(back, row.pool - needed)
+    view.put(LEASE_KEY, structs.replace(row, pool=row.pool - back, pool_total=body.pool_total))
     if not (back or body.must):
         return []
-    view.put(LEASE_KEY, structs.replace(row, pool=row.pool - back))
     return [_tell(LeaseReturned(row.epoch, back, 0, body.must))]
 
 

@@ -78,6 +78,8 @@ class LeaseRow(Row, frozen=True, array_like=True):
     reserve_used: int = 0
     sharers: int = 0
     """Tenants without a quota that have any bytes."""
+    pool_total: int | None = None
+    """The whole pool of all partitions, as control last said; None: not yet."""
     reserve_total: int = 0
     """The whole reserve of all partitions, as control last said; 0: not yet."""
     asked: int = 0

@@ -14,13 +14,20 @@ from streams.runtime.view import open_database
 from streams.settings import Settings
 
 
-def rebuild(settings: Settings, partition: int) -> str:
-    """Replay a changelog into an empty folder and return the state's digest."""
-    return asyncio.run(rebuilt_digest(settings, partition))
+def rebuild(settings: Settings, topic: str, partition: int) -> str:
+    """Replay a changelog into an empty folder and return the state's digest.
+
+    Parameters
+    ----------
+    topic : str
+        Full name of the log that the state was folded from.
+    """
+    return asyncio.run(rebuilt_digest(settings, topic, partition))
 
 
-async def rebuilt_digest(settings: Settings, partition: int) -> str:
-    changelog = topology.name(settings, topology.changelog(settings))
+async def rebuilt_digest(settings: Settings, topic: str, partition: int) -> str:
+    short = topic.removeprefix(settings.topic_prefix)
+    changelog = topology.name(settings, topology.changelog(settings, short))
     with tempfile.TemporaryDirectory(prefix="streams-rebuild-") as folder:
         db = open_database(Path(folder) / "state")
         inquiry = Inquiry(settings.kafka)

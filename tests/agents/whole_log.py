@@ -338,8 +338,12 @@ def _control(inputs: Inputs) -> None:
         (
             QuotaGranted(random.choice((0, 1, 2, 64)), random.choice(("standard", "critical"))),
             QuotaRejected(9_999, "standard", "ResourceError", "Cannot allocate"),
-            LeaseGiven(epoch, random.randrange(4), random.choice((0, 1 << 20)), 1 << 16, 1 << 22),
-            LeaseRecalled(epoch, random.choice((0, 1 << 10, 1 << 30)), random.choice((None, 0))),
+            LeaseGiven(
+                epoch, random.randrange(4), random.choice((0, 1 << 20)), 1 << 16, 1 << 24, 1 << 22
+            ),
+            LeaseRecalled(
+                epoch, random.choice((0, 1 << 10, 1 << 30)), random.choice((None, 0)), 1 << 24
+            ),
             LeaseInquiry(random.randrange(3)),
         )
     )

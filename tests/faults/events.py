@@ -90,6 +90,12 @@ class Input:
             "tenant.commands.v1", "budget.set", tenant, "/ops", f"set-{name}", self.base, data
         )
 
+    def _quota(self, draw: random.Random, n: int) -> Event:
+        """Many ask for more than there is; what is left lets the others remember all they write."""
+        data = {"quota_mb": draw.choice((0, 400, 400, 800))}
+        tenant = f"leased-{draw.randrange(12)}"
+        return Event("tenant.commands.v1", "quota.set", tenant, "/ops", f"q{n}", self.base, data)
+
     def stream(self) -> Iterator[Event]:
         """Messages, some of them twice, and now and then a command of a tenant without messages."""
         draw = random.Random(f"events {self.seed}")
@@ -100,6 +106,8 @@ class Input:
             if n % 300 == 150:
                 quiet = f"quiet-{draw.randrange(40)}"
                 yield self._budget(draw, quiet, f"b{n}", str(1 + n % 7), period="day")
+            if n % 200 == 50:
+                yield self._quota(draw, n)
             if recent and draw.random() < 0.03:
                 yield _again(draw, recent[draw.randrange(len(recent))])
                 continue

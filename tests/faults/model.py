@@ -90,6 +90,7 @@ class Model:
         self._calls: dict[tuple[str, str, str, str], list[Any]] = {}
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.commands: list[tuple[str, str]] = []
+        self.quotas: list[tuple[str, str]] = []
         self.unpriced: set[tuple[str, str, str]] = set()
         self.memories: dict[tuple[str, str], Memory] = {}
         self._with_budget: set[str] = set()
@@ -112,7 +113,9 @@ class Model:
             self.duplicates += 1
             return
         self.seen.add(identity)
-        if event.type == "budget.set":
+        if event.type == "quota.set":
+            self.quotas.append((event.tenant, event.id))
+        elif event.type == "budget.set":
             self._set(event)
         else:
             self._count(event)

@@ -25,6 +25,7 @@ from tests.faults.hand import STOP_S, Hand, api
 from tests.faults.memories import check_memories
 from tests.faults.model import Model
 from tests.faults.plan import LEAST, Plan, make_plan
+from tests.faults.quotas import check_quotas
 from tests.faults.watch import Watch
 from tests.faults.wrong import Wrong
 
@@ -157,6 +158,7 @@ class Run:
         figures |= {
             "alerts": alerts + len(model.unpriced),
             "commands": len(model.commands),
+            "quotas": len(model.quotas),
             "duplicates": model.duplicates,
         }
 
@@ -189,6 +191,7 @@ class Run:
         wrong += await checks.check_alerts(settings, model)
         wrong += await checks.check_audit(settings, model)
         wrong += await check_memories(settings, model)
+        wrong += await check_quotas(settings, model)
         self._note("alerts and audit are checked")
         wrong += await checks.check_owners(settings, apis, self._digests)
         wrong += await checks.check_positions(settings)
