@@ -129,6 +129,10 @@ class LocalPartition(Protocol):
     def offset(self) -> int:
         """Last folded offset of the log."""
 
+    @property
+    def caught_up(self) -> bool:
+        """False while it was built from nothing and has not folded what its log held then."""
+
     async def wait_folded(self, next_offset: int, timeout: float) -> bool:
         """Wait until everything below ``next_offset`` is folded; False when time ran out."""
 

@@ -16,6 +16,8 @@ TYPES: dict[str, tuple[str, ...]] = {
         "quota.set",
         "budget.set",
         "budget.delete",
+        "budget.reserve",
+        "budget.settle",
         "state.set",
         "state.delete",
     ),

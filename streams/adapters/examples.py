@@ -51,6 +51,11 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "budget.delete": [{"budget_id": "team"}],
+    "budget.reserve": [
+        {"budget_id": "team", "amount_usd": "0.75"},
+        {"budget_id": "team", "amount_usd": 0.75, "ttl_seconds": 600, "id": "call-17"},
+    ],
+    "budget.settle": [{"reservation_id": "call-17", "amount_usd": "0.4"}],
     "tenant.set": [{"timezone": "Asia/Kolkata"}],
     "quota.set": [{"quota_mb": 512}, {"quota_mb": 64, "class": "compliance"}],
     "state.set": [

@@ -14,6 +14,12 @@ from streams.core import envelope, events, log, openlineage
 from streams.core.errors import Refused
 from streams.core.job_events import JobRun
 from streams.core.log import Body, ControlBody, Origin, Record
+from streams.core.reservation_events import (
+    RESERVATION_TYPES,
+    BudgetReserve,
+    BudgetSettle,
+    reservation_id,
+)
 from streams.core.state_events import STATE_TYPES, StateDelete, StateSet
 from streams.core.state_value import compact
 from streams.core.tenant import agreed_tenant
@@ -30,6 +36,7 @@ ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
         "tenant.set": events.TenantSet,
         "quota.set": events.QuotaSet,
         **STATE_TYPES,
+        **RESERVATION_TYPES,
     },
 }
 """Which ce_type each input topic serves, and its data."""
@@ -126,7 +133,7 @@ def _admit(incoming: Incoming, book: PriceBook, namespace_tenants: Mapping[str, 
         event.source,
         event.id,
         time,
-        _body(data, time, book),
+        _body(data, time, book, tenant, event),
     )
 
 
@@ -150,7 +157,9 @@ def _known_tenant(incoming: Incoming) -> str | None:
         return None
 
 
-def _body(data: events.Data, time: int, book: PriceBook) -> Body | ControlBody:
+def _body(
+    data: events.Data, time: int, book: PriceBook, tenant: str, event: envelope.Envelope
+) -> Body | ControlBody:
     if isinstance(data, events.AgentMessage):
         return log.Message(
             agent=data.agent or "",
@@ -174,6 +183,11 @@ def _body(data: events.Data, time: int, book: PriceBook) -> Body | ControlBody:
         )
     if isinstance(data, events.BudgetDelete):
         return log.BudgetDelete(data.budget_id)
+    if isinstance(data, BudgetReserve):
+        name = reservation_id(data.id, tenant, event.source, event.id)
+        return log.BudgetReserve(name, data.budget_id, data.amount, data.ttl_seconds)
+    if isinstance(data, BudgetSettle):
+        return log.BudgetSettle(data.reservation_id, data.amount)
     if isinstance(data, StateSet):
         value = compact(data.value)
         return log.StateSet(data.agent, data.key, value, data.if_version, data.ttl_seconds)

@@ -8,7 +8,9 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.log import (
     Accessed,
     BudgetDelete,
+    BudgetReserve,
     BudgetSet,
+    BudgetSettle,
     Config,
     DatasetDeclared,
     JobDeclared,
@@ -37,6 +39,7 @@ from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
 from streams.usage.budget_commands import fold_budget_delete, fold_budget_set
 from streams.usage.metering import fold_message, meter_run
+from streams.usage.reservations import fold_reserve, fold_settle, forget
 from streams.usage.service import fold_config, fold_refusal
 from streams.usage.tenant_commands import fold_tenant_set
 
@@ -56,6 +59,7 @@ def _message(view: View, entry: Entry, body: Message) -> list[Effect]:
 def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     """Log time has moved: what is due goes, a bounded part with each tick."""
     expire(view, entry.log_time)
+    forget(view, entry.log_time)
     jobs.work(view, entry.log_time)
     effects = limit.fold_tick(view, entry, body)
     leases.tick(view, entry, effects)
@@ -77,6 +81,8 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     Message: _message,
     BudgetSet: fold_budget_set,
     BudgetDelete: fold_budget_delete,
+    BudgetReserve: fold_reserve,
+    BudgetSettle: fold_settle,
     TenantSet: fold_tenant_set,
     Refusal: fold_refusal,
     Tick: _tick,

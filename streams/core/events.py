@@ -35,6 +35,9 @@ Name = Annotated[str, Meta(max_length=MAX_NAME, extra_json_schema=_LABEL)]
 """A label that usage may be grouped by: no control characters."""
 Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
 MemoryId = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[A-Za-z0-9._:-]+{_END}")]
+ReservationId = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=rf"^[A-Za-z0-9._:-]+{_END}")
+]
 BudgetId = Annotated[str, Meta(min_length=1, max_length=200, extra_json_schema=_LABEL)]
 Zone = Annotated[
     str, Meta(max_length=64, description="IANA time zone.", examples=["UTC", "Europe/Berlin"])
@@ -126,6 +129,10 @@ class AgentMessage(Data, frozen=True, kw_only=True):
     cost_usd: Annotated[
         Usd, Meta(description="The reported cost; wins over a computed one. USD, 0 to 1e9.")
     ] = msgspec.field(default_factory=msgspec.Raw)
+    reservation_id: Annotated[
+        ReservationId | None,
+        Meta(description="The budget reservation that this call was made under: spent once."),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.usage is None:

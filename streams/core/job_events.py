@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.core.amount import Usd, is_absent, usd
-from streams.core.events import Data, Name, Usage
+from streams.core.events import Data, Name, ReservationId, Usage
 
 MAX_RUN_ID = 200
 MAX_LINEAGE_NAME = 4096
@@ -79,6 +79,10 @@ class JobRun(Data, frozen=True, kw_only=True):
         Usd, Meta(description="The reported cost; wins over a computed one. USD, 0 to 1e9.")
     ] = msgspec.field(default_factory=msgspec.Raw)
     cost_attribution: Name | None = None
+    reservation_id: Annotated[
+        ReservationId | None,
+        Meta(description="The budget reservation that this call was made under: spent once."),
+    ] = None
 
     def __post_init__(self) -> None:
         if (

@@ -47,6 +47,8 @@ class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
     computed: int | None
     """What the price book says; None when the model is unknown and nothing was reported."""
     price_version: str
+    reservation: str = ""
+    """Id of the budget reservation that it was made under."""
 
 
 class Vector(msgspec.Struct, frozen=True, array_like=True):
@@ -114,6 +116,20 @@ class BudgetSet(msgspec.Struct, frozen=True, array_like=True, tag="budget.set"):
 
 class BudgetDelete(msgspec.Struct, frozen=True, array_like=True, tag="budget.delete"):
     budget_id: str
+
+
+class BudgetReserve(msgspec.Struct, frozen=True, array_like=True, tag="budget.reserve"):
+    reservation_id: str
+    budget_id: str
+    amount: int
+    """Nano-USD."""
+    ttl_seconds: int
+
+
+class BudgetSettle(msgspec.Struct, frozen=True, array_like=True, tag="budget.settle"):
+    reservation_id: str
+    amount: int
+    """Nano-USD."""
 
 
 class TenantSet(msgspec.Struct, frozen=True, array_like=True, tag="tenant.set"):
@@ -321,6 +337,8 @@ Body = (
     Message
     | BudgetSet
     | BudgetDelete
+    | BudgetReserve
+    | BudgetSettle
     | TenantSet
     | Refusal
     | Tick

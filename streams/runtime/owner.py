@@ -162,6 +162,9 @@ class PartitionOwner(PartitionReader):
         fences = recovery.load_fences(db)
         self.store = PartitionStore(job, self.partition, db, producer, source, fences, config)
         self.store.nudge = partial(host.append, self.partition, Tick())
+        if self.recovered.source == "defaults":
+            end = await host.inquiry.end(TopicPartition(*self.tp))
+            self.store.rebuilds_until = end
         await self._announce()
         reach("recovery.announced")
         if host.config is not None and positions.read_config(db) != host.config:

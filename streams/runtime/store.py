@@ -148,6 +148,8 @@ class PartitionStore:
         self._folded = asyncio.Condition()
         self._closed = False
         self._offset_told = float("-inf")
+        self.rebuilds_until = 0
+        """Offset of the log below which it is built anew, where there was nothing to go on from."""
         # Facts of the chunk being folded, all reset with it.
         self._sendings: list[Sending] = []
         self._next_config: Config | None = None
@@ -156,6 +158,11 @@ class PartitionStore:
     def offset(self) -> int:
         """Last folded offset of the input."""
         return self.source.offset
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all was folded that the log held when this was built from nothing."""
+        return self.source.offset + 1 >= self.rebuilds_until
 
     @property
     def log_time(self) -> int:

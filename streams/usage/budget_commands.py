@@ -14,7 +14,7 @@ from streams.core.money import format_usd
 from streams.core.rows import tenant_key
 from streams.core.time import format_time, zone_names
 from streams.usage.alerts import RECOVERED, send_alert
-from streams.usage.budgets import DEFAULT, default_budget, evaluate
+from streams.usage.budgets import DEFAULT, evaluate, present
 from streams.usage.periods import INDEX as PERIOD_INDEX
 from streams.usage.periods import PERIODS
 from streams.usage.rows import (
@@ -88,7 +88,7 @@ def fold_budget_delete(view: View, entry: Entry, body: BudgetDelete) -> list[Eff
     name = entry.record.tenant
     settle_spending(view, name)
     target = Target("budget", body.budget_id)
-    before = _present(view, name, body.budget_id)
+    before = present(view, name, body.budget_id)
     details: dict[str, Any] = {"budget_id": body.budget_id}
     error = None
     if before is None or before.deleted:
@@ -121,21 +121,13 @@ def describe(budget_id: str, row: BudgetRow) -> dict[str, Any]:
     }
 
 
-def _present(view: View, tenant: str, budget_id: str) -> BudgetRow | None:
-    row = view.get(BudgetRow, budget_key(tenant, budget_id))
-    if budget_id == DEFAULT and (row is None or row.implicit):
-        config = view.get(ConfigRow, CONFIG_KEY) or NO_CONFIG
-        return default_budget(row, config, since=None)
-    return row
-
-
 def _set(view: View, entry: Entry, body: BudgetSet) -> tuple[BudgetRow | None, BudgetRow]:
     record = entry.record
     _check_values(body)
     tenant_row = tenant_key(TenantRow, record.tenant)
     tenant = view.get(TenantRow, tenant_row) or NO_TENANT
     _check_number(view, record.tenant, tenant, body)
-    before = _present(view, record.tenant, body.budget_id)
+    before = present(view, record.tenant, body.budget_id)
     now = _next(before, _wanted(body, record.time))
     view.put(budget_key(record.tenant, body.budget_id), now)
     if body.budget_id not in tenant.budgets:
@@ -147,7 +139,7 @@ def _set(view: View, entry: Entry, body: BudgetSet) -> tuple[BudgetRow | None, B
 
 def _without_implicit_default(view: View, tenant: str, budgets: tuple[str, ...]) -> tuple[str, ...]:
     """End the default budget: it is that of a tenant that has set none."""
-    default = _present(view, tenant, DEFAULT) if DEFAULT in budgets else None
+    default = present(view, tenant, DEFAULT) if DEFAULT in budgets else None
     if default is None or not default.implicit:
         return budgets
     view.put(budget_key(tenant, DEFAULT), _changed(default, implicit=False, deleted=True))

@@ -4,11 +4,18 @@ from functools import partial
 
 import msgspec
 
-from streams.core.fold import Effect, Entry, View
+from streams.core.fold import Effect, Entry, Reader, View
 from streams.core.time import HOUR
 from streams.usage.alerts import CORRECTED, CROSSED, EXCEEDED, FORECAST, RECOVERED, send_alert
 from streams.usage.forecast import is_exceeded
-from streams.usage.rows import BudgetRow, ConfigRow, SpendRow
+from streams.usage.rows import (
+    CONFIG_KEY,
+    NO_CONFIG,
+    BudgetRow,
+    ConfigRow,
+    SpendRow,
+    budget_key,
+)
 
 DEFAULT = "default"
 _DAY = 1
@@ -30,6 +37,15 @@ def default_budget(row: BudgetRow | None, config: ConfigRow, since: int | None) 
         counted_since=since,
         implicit=True,
     )
+
+
+def present(reader: Reader, tenant: str, budget_id: str) -> BudgetRow | None:
+    """A budget as it is now, perhaps deleted; the default one needs no row."""
+    row = reader.get(BudgetRow, budget_key(tenant, budget_id))
+    if budget_id == DEFAULT and (row is None or row.implicit):
+        config = reader.get(ConfigRow, CONFIG_KEY) or NO_CONFIG
+        return default_budget(row, config, since=None)
+    return row
 
 
 def evaluate(

@@ -6,6 +6,7 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.log import Call, JobRun, Message
 from streams.core.rows import tenant_key
 from streams.usage.counters import Metered, count_call, count_run
+from streams.usage.reservations import reported as reported_usage
 from streams.usage.rows import CONFIG_KEY, NO_CONFIG, NO_TENANT, ConfigRow, TenantRow
 from streams.usage.scope import Scope
 from streams.usage.spending import spend
@@ -57,7 +58,11 @@ def _meter(view: View, entry: Entry, call: Call, scope: Scope, outputs: list[Eff
     count_call(view, entry, tenant, config, metered, outputs)
     if metered.unpriced:
         report_unpriced(view, entry, call.provider, call.model, outputs)
-    spend(view, entry, tenant, config, metered, outputs)
+    counted = None
+    if call.reservation:
+        cost = metered.reported + metered.computed
+        counted = reported_usage(view, entry, call.reservation, scope, cost)
+    spend(view, entry, tenant, config, metered, outputs, counted)
 
 
 def _settings(view: View, entry: Entry) -> tuple[TenantRow, ConfigRow]:

@@ -10,16 +10,15 @@ from streams.core.journal import AlertRow, AuditRow, newest_first, of_command
 from streams.core.money import format_usd
 from streams.core.rows import tenant_key
 from streams.core.time import format_time
-from streams.usage.budgets import DEFAULT, default_budget
+from streams.usage.budgets import present
 from streams.usage.forecast import forecast
+from streams.usage.holds import held
 from streams.usage.periods import PERIODS, periods_at
 from streams.usage.report import usage_report
+from streams.usage.reservations import find, is_open
 from streams.usage.rows import (
-    CONFIG_KEY,
-    NO_CONFIG,
     NO_TENANT,
     BudgetRow,
-    ConfigRow,
     SpendRow,
     TenantRow,
     budget_key,
@@ -27,7 +26,7 @@ from streams.usage.rows import (
 )
 from streams.usage.service import refusal
 
-__all__ = ("alerts", "audit", "budgets", "refusal", "usage_report")
+__all__ = ("alerts", "audit", "budgets", "refusal", "reservation", "usage_report")
 
 Page = tuple[list[msgspec.Raw], bytes | None]
 
@@ -37,15 +36,44 @@ R = TypeVar("R", AlertRow, AuditRow)
 def budgets(reader: Reader, tenant: str, *, log_time: int) -> list[dict[str, Any]]:
     """List a tenant's budgets with their figures in the period that log time is in."""
     tenant_row = reader.get(TenantRow, tenant_key(TenantRow, tenant)) or NO_TENANT
-    config = reader.get(ConfigRow, CONFIG_KEY) or NO_CONFIG
     items = []
     for budget_id in tenant_row.budgets:
-        budget = reader.get(BudgetRow, budget_key(tenant, budget_id))
-        if budget_id == DEFAULT and (budget is None or budget.implicit):
-            budget = default_budget(budget, config, since=None)
+        budget = present(reader, tenant, budget_id)
         if budget is not None:
             items.append(_budget(reader, tenant, budget_id, budget, max(log_time, 0)))
     return items
+
+
+def reservation(
+    reader: Reader, tenant: str, reservation_id: str, *, log_time: int
+) -> dict[str, Any]:
+    """A reservation and what became of it.
+
+    Raises
+    ------
+    ApiError
+        404 where there is none: its budget was not there, or its answer is no longer kept.
+    """
+    row = find(reader, tenant, reservation_id, log_time)
+    if row is None:
+        detail = "no such reservation: its budget is not there, or it ended more than a day ago"
+        raise ApiError(404, "not_found", detail)
+    if row.settled is not None:
+        state, left = "settled", row.left_settled
+    else:
+        state = "refused" if not row.granted else "open" if is_open(row, log_time) else "expired"
+        left = row.left
+    return {
+        "reservation_id": reservation_id,
+        "budget_id": row.budget_id,
+        "state": state,
+        "granted": row.granted,
+        "amount_usd": format_usd(row.amount),
+        "left_usd": format_usd(left),
+        "reported_usd": format_usd(row.reported),
+        "settled_usd": None if row.settled is None else format_usd(row.settled),
+        "expires_at": format_time(row.due),
+    }
 
 
 def alerts(
@@ -132,6 +160,7 @@ def _budget(
         "revision": budget.revision,
         "counted_since": None if since is None else format_time(since),
         "spent_usd": format_usd(spend.spent),
+        "held_usd": format_usd(held(reader, tenant, budget_id, log_time)),
         "forecast_usd": None if expected is None else format_usd(expected),
         "fired": list(spend.fired),
         "exceeded": spend.exceeded,

@@ -142,6 +142,49 @@ class SpendRow(Row, frozen=True, array_like=True, gc=False):
     """Something was told of, under whichever revision."""
 
 
+class ReservationRow(Row, frozen=True, array_like=True):
+    """A part of a budget that was asked for, and what became of it."""
+
+    kind: ClassVar[bytes] = b"R/"
+
+    budget_id: str
+    amount: int
+    due: int
+    """Log time at which it comes back, a whole second."""
+    granted: bool
+    left: int
+    """What the decision left of the budget."""
+    open: int
+    """What of it is held until ``due``, unless it was settled: less what usage reported."""
+    reported: int = 0
+    """Cost of the usage that named it."""
+    settled: int | None = None
+    left_settled: int = 0
+
+
+class HeldRow(Row, frozen=True, array_like=True, gc=False):
+    """What is held of one budget: of what comes back after ``swept`` (log time)."""
+
+    kind: ClassVar[bytes] = b"U/"
+
+    amount: int
+    swept: int
+
+
+class HeldUntilRow(Row, frozen=True, array_like=True, gc=False):
+    """What of one budget's is held until one time, which ends the key."""
+
+    kind: ClassVar[bytes] = b"V/"
+
+    amount: int
+
+
+class ReservationDueRow(Row, frozen=True, array_like=True):
+    """A reservation is forgotten at a time; the key holds the time and the reservation's key."""
+
+    kind: ClassVar[bytes] = b"W/"
+
+
 class UnpricedRow(Row, frozen=True, array_like=True):
     """A model without a price was reported on this day."""
 
@@ -167,6 +210,10 @@ ROWS: tuple[type[Row], ...] = (
     PeriodRow,
     BudgetRow,
     SpendRow,
+    ReservationRow,
+    HeldRow,
+    HeldUntilRow,
+    ReservationDueRow,
     UnpricedRow,
     RefusedRow,
 )

@@ -8,6 +8,8 @@ Leaving out an evaluation that sends nothing changes nothing: chunks of any size
 
 from functools import lru_cache
 
+import msgspec
+
 from streams.core.fold import Effect, Entry, View
 from streams.core.rows import tenant_key
 from streams.usage.budgets import default_budget, evaluate, figure_of, with_figures
@@ -118,6 +120,13 @@ class _Spending:
                 view.put(figure.key, figure.as_row())
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """What of a call counts in one budget, where a reservation has told of the rest already."""
+
+    budget_id: str
+    cost: int
+
+
 def spend(
     view: View,
     entry: Entry,
@@ -125,10 +134,33 @@ def spend(
     config: ConfigRow,
     call: Metered,
     outputs: list[Effect],
+    counted: Counted | None = None,
 ) -> None:
     """Add a call's cost to all budgets of its tenant and send the alerts that follow."""
-    cost, time = call.reported + call.computed, entry.record.time
-    _add(view, entry, tenant, config, call.scope, time, cost, 1, call.unpriced, outputs)
+    cost, time, more = call.reported + call.computed, entry.record.time, (1, call.unpriced)
+    lines = _lines(view, entry.record.tenant, tenant, config, time)
+    if counted is not None:
+        own = [line for line in lines if line.budget_id == counted.budget_id]
+        _add(view, entry, config, own, call.scope, time, counted.cost, more, outputs)
+        lines = [line for line in lines if line.budget_id != counted.budget_id]
+    _add(view, entry, config, lines, call.scope, time, cost, more, outputs)
+
+
+def charge(
+    view: View,
+    entry: Entry,
+    tenant: TenantRow,
+    config: ConfigRow,
+    budget_id: str,
+    amount: int,
+    calls: int,
+    outputs: list[Effect],
+) -> None:
+    """Add to one budget alone, at the record's event time, whatever its scope is."""
+    time = entry.record.time
+    lines = _lines(view, entry.record.tenant, tenant, config, time)
+    own = [line for line in lines if line.budget_id == budget_id]
+    _add(view, entry, config, own, None, time, amount, (calls, 0), outputs)
 
 
 def adjust(
@@ -152,7 +184,8 @@ def adjust(
     amount : int
         Signed, nano-USD. A figure may go below zero: more was given back than is known of.
     """
-    _add(view, entry, tenant, config, scope, time, amount, 0, 0, outputs)
+    lines = _lines(view, entry.record.tenant, tenant, config, time)
+    _add(view, entry, config, lines, scope, time, amount, (0, 0), outputs)
 
 
 def settle_spending(view: View, tenant: str) -> None:
@@ -165,19 +198,20 @@ def settle_spending(view: View, tenant: str) -> None:
 def _add(
     view: View,
     entry: Entry,
-    tenant: TenantRow,
     config: ConfigRow,
-    scope: Scope,
+    lines: list[_Line],
+    scope: Scope | None,
     time: int,
     amount: int,
-    calls: int,
-    unpriced: int,
+    more: tuple[int, int],
     outputs: list[Effect],
 ) -> None:
+    """Add an amount, and calls and unpriced ones, to the lines of this scope (None: all)."""
     log_time = entry.log_time
     closed = log_time - config.grace
-    for line in _lines(view, entry.record.tenant, tenant, config, time):
-        if line.scope and not matches(line.scope, scope):
+    calls, unpriced = more
+    for line in lines:
+        if line.scope and scope is not None and not matches(line.scope, scope):
             continue
         figure = line.current
         if not figure.start <= time < figure.end:

@@ -49,6 +49,7 @@ BUDGETS: dict[str, Any] = {
             "revision": 1,
             "counted_since": MIDNIGHT,
             "spent_usd": "21.5",
+            "held_usd": "0.75",
             "forecast_usd": "43",
             "fired": [50],
             "exceeded": False,
@@ -59,6 +60,19 @@ BUDGETS: dict[str, Any] = {
     ],
     "next": None,
     "as_of": NOON,
+}
+RESERVED: dict[str, Any] = {"reservation_id": "call-17", "granted": True, "left_usd": "17.75"}
+SETTLED: dict[str, Any] = RESERVED | {"left_usd": "18.1", "amount_usd": "0.4"}
+RESERVATION: dict[str, Any] = {
+    "reservation_id": "call-17",
+    "budget_id": "daily",
+    "state": "open",
+    "granted": True,
+    "amount_usd": "0.75",
+    "left_usd": "17.75",
+    "reported_usd": "0",
+    "settled_usd": None,
+    "expires_at": "2026-11-22T12:01:00.000000Z",
 }
 ALERTS: dict[str, Any] = {
     "items": [
@@ -197,6 +211,9 @@ OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "commands": ("200", AUDIT),
     "usage": ("200", USAGE),
     "budgets": ("200", BUDGETS),
+    "reserve": ("200", RESERVED),
+    "settle": ("200", SETTLED),
+    "reservation": ("200", RESERVATION),
     "alerts": ("200", ALERTS),
     "audit": ("200", AUDITS),
     "memories": ("200", MEMORIES),

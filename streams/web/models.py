@@ -92,7 +92,8 @@ class Budget(Struct, frozen=True, kw_only=True):
     config: BudgetConfig
     revision: int
     counted_since: Annotated[Time | None, Meta(description="Null before the first call")]
-    spent_usd: Usd
+    spent_usd: Annotated[Usd, Meta(description="Below zero where adjustments gave back more")]
+    held_usd: Annotated[Usd, Meta(description="Held by reservations, beside what is spent")]
     forecast_usd: Annotated[Usd | None, Meta(description="Null while there is too little to go by")]
     fired: Annotated[list[int], Meta(description="Thresholds reached, percent")]
     exceeded: bool
@@ -105,6 +106,34 @@ class Budgets(Struct, frozen=True):
     items: list[Budget]
     next: Next
     as_of: AsOf
+
+
+class Reserved(Struct, frozen=True, kw_only=True):
+    """Answer to a reservation; asked again with its id, the same."""
+
+    reservation_id: str
+    granted: bool
+    left_usd: Annotated[Usd, Meta(description="Of the budget, after this decision")]
+
+
+class Settled(Reserved, frozen=True, kw_only=True):
+    """Answer to a settle; sent again, the same."""
+
+    amount_usd: Annotated[Usd, Meta(description="What was settled")]
+
+
+class Reservation(Struct, frozen=True, kw_only=True):
+    """A reservation and what became of it."""
+
+    reservation_id: str
+    budget_id: str
+    state: Literal["open", "settled", "expired", "refused"]
+    granted: bool
+    amount_usd: Usd
+    left_usd: Annotated[Usd, Meta(description="Of the budget, after the last decision")]
+    reported_usd: Annotated[Usd, Meta(description="Cost of usage that named the reservation")]
+    settled_usd: Usd | None
+    expires_at: Annotated[Time, Meta(description="When it comes back, unless it is settled")]
 
 
 class Cause(Struct, frozen=True):

@@ -14,6 +14,8 @@ from streams.web.examples import OF_OPERATIONS
 COMMANDS = (
     "budget.set",
     "budget.delete",
+    "budget.reserve",
+    "budget.settle",
     "tenant.set",
     "quota.set",
     "state.set",

@@ -72,6 +72,14 @@ def _body(
     )
 
 
+def _bare(event_type: str, data: dict[str, Any]) -> RequestBody:
+    """Bare data alone."""
+    media = OpenAPIMediaType(
+        schema=openapi.input_schema(event_type), examples={"example": Example(value=data)}
+    )
+    return RequestBody(required=True, content={JSON: media})
+
+
 def _data(title: str) -> Schema:
     return Schema(type=OpenAPIType.OBJECT, title=title)
 
@@ -104,6 +112,8 @@ _BUDGET = {
     "timezone": "UTC",
     "thresholds": [50, 80, 100],
 }
+_RESERVE = {"budget_id": "daily", "amount_usd": "0.75", "ttl_seconds": 60, "id": "call-17"}
+_SETTLE = {"reservation_id": "call-17", "amount_usd": "0.4"}
 _RUN = {"job": {"namespace": "argo", "name": "train"}, "run_id": "r-1", "state": "RUNNING"}
 _QUERY = {"query": "What failed on line 3?", "max_tokens": 8192}
 
@@ -139,6 +149,22 @@ class PutState(Operation):
         shown = {"value": {"step": 1200, "loss": 0.5}, "if_version": 6}
         media = OpenAPIMediaType(schema=body, examples={"example": Example(value=shown)})
         self.request_body = RequestBody(required=True, content={JSON: media})
+
+
+@dataclass
+class Reserve(Operation):
+    """POST /budget/reserve."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _bare("budget.reserve", _RESERVE)
+
+
+@dataclass
+class Settle(Operation):
+    """POST /budget/settle."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _bare("budget.settle", _SETTLE)
 
 
 @dataclass

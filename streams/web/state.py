@@ -8,7 +8,6 @@ import msgspec
 from litestar import Response, delete, get, put
 from litestar.params import PathParameter, QueryParameter
 
-from streams import topology
 from streams.core.errors import ApiError
 from streams.core.state_value import compact
 from streams.memory import read
@@ -29,7 +28,7 @@ from streams.web.reading import Question, Reading, position
 from streams.web.request_bodies import PutState
 from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, listing, raw_path
 from streams.web.waiting import Pair, audit_record
-from streams.web.writes import IdempotencyKey, TheWriting, Writing
+from streams.web.writes import IdempotencyKey, TheWriting, send_bare
 
 Agent = Annotated[str, PathParameter(description="Whose state it is; a slash in it is sent as %2F")]
 Key = Annotated[str, PathParameter(description="1 to 256 characters; a slash is sent as %2F")]
@@ -132,7 +131,8 @@ async def set_state(
     data = {"agent": unquote(agent), "key": unquote(key)} | {
         name: given for name, given in msgspec.structs.asdict(body).items() if bytes(given)
     }
-    pair = await _send(request, writing, tenant, "state.set", data)
+    sent = msgspec.json.encode(data)
+    pair = await send_bare(request, writing, tenant, "state.set", sent)
     done = await _wait(reading, tenant, pair, wait_ms, "state.set", data)
     now = {
         "value": msgspec.Raw(compact(body.value)),
@@ -170,20 +170,10 @@ async def delete_state(
     data: dict[str, Any] = {"agent": unquote(agent), "key": unquote(key)}
     if if_version is not None:
         data["if_version"] = if_version
-    pair = await _send(request, writing, tenant, "state.delete", data)
+    sent = msgspec.json.encode(data)
+    pair = await send_bare(request, writing, tenant, "state.delete", sent)
     done = await _wait(reading, tenant, pair, wait_ms, "state.deleted", data)
     return _ok({"value": None, "version": done.details.version, "updated_at": done.at})
-
-
-async def _send(
-    request: AnyRequest, writing: Writing, tenant: str, event_type: str, data: dict[str, Any]
-) -> Pair:
-    """Produce a command made of this request; only what names or traces it goes along."""
-    kept = ("idempotency-key", "traceparent")
-    headers = {name: request.headers[name] for name in kept if name in request.headers}
-    body = msgspec.json.encode(data)
-    written = await writing.send(headers, body, tenant, topology.TENANT_COMMANDS, event_type)
-    return written.drafts[0], written.events[0]
 
 
 async def _wait(

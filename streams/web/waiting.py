@@ -7,6 +7,7 @@ import msgspec
 
 from streams.core.errors import ApiError
 from streams.web import problems
+from streams.web.held import ANSWERS
 from streams.web.intake import Draft
 from streams.web.models import Event, Target
 from streams.web.reading import Question, Reading, position
@@ -91,8 +92,14 @@ async def audit_record(
     return bytes(record)
 
 
+async def outcome(reading: Reading, tenant: str, draft: Draft, event: Event, wait_ms: int) -> bytes:
+    """What one command is answered with: its audit record, or its reservation."""
+    made = ANSWERS.get(dict(draft.headers).get("ce_type", b""), audit_record)
+    return await made(reading, tenant, draft, event, wait_ms)
+
+
 async def all_records(reading: Reading, tenant: str, pairs: Sequence[Pair], wait_ms: int) -> bytes:
-    """Audit records of a batch in its order, as a JSON list; a problem document where one fails."""
+    """Outcomes of a batch in its order, as a JSON list; a problem document where one fails."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + wait_ms / 1000
     gate = asyncio.Semaphore(AT_ONCE)
@@ -101,7 +108,7 @@ async def all_records(reading: Reading, tenant: str, pairs: Sequence[Pair], wait
         async with gate:
             left = max(0, int((deadline - clock()) * 1000))
             try:
-                return msgspec.Raw(await audit_record(reading, tenant, draft, event, left))
+                return msgspec.Raw(await outcome(reading, tenant, draft, event, left))
             except ApiError as error:
                 return msgspec.Raw(msgspec.json.encode(problems.document(error)))
 

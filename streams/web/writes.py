@@ -17,11 +17,11 @@ from streams.ports import Outgoing, Producer
 from streams.settings import Settings
 from streams.web import problems
 from streams.web.intake import Check, Draft, Taker
-from streams.web.models import Accepted, Audit, Event
+from streams.web.models import Accepted, Audit, Event, Reserved, Settled
 from streams.web.parameters import Tenant, WaitMs, answers, check_tenant
 from streams.web.reading import Reading
 from streams.web.request_bodies import Commands, Context, Jobs, Messages
-from streams.web.waiting import all_records, audit_record
+from streams.web.waiting import Pair, all_records, outcome
 
 
 class Writing(msgspec.Struct, frozen=True):
@@ -156,12 +156,13 @@ async def context(
     description=(
         "With `wait=true` the answer is 200 with the command's audit record (for a batch: a list, "
         "a problem document in the place of one that was refused or rejected). A command sent "
-        "twice answers with the record of the first."
+        "twice answers with the record of the first. A reservation's command is answered as "
+        "`/budget/reserve` and `/budget/settle` answer it."
     ),
     operation_class=Commands,
     responses=_ACCEPTED
     | answers(
-        Audit | list[Audit | problems.Problem],
+        Audit | Settled | Reserved | list[Audit | Settled | Reserved | problems.Problem],
         "With wait=true: the audit record",
         409,
         504,
@@ -183,8 +184,18 @@ async def commands(
     if written.batch:
         body = await all_records(reading, tenant, pairs, wait_ms)
     else:
-        body = await audit_record(reading, tenant, *pairs[0], wait_ms)
+        body = await outcome(reading, tenant, *pairs[0], wait_ms)
     return Response(body, status_code=200, media_type="application/json")
+
+
+async def send_bare(
+    request: AnyRequest, writing: Writing, tenant: str, event_type: str, body: bytes
+) -> Pair:
+    """Produce a command made of a request; only what names or traces it goes along."""
+    kept = ("idempotency-key", "traceparent")
+    headers = {name: request.headers[name] for name in kept if name in request.headers}
+    written = await writing.send(headers, body, tenant, topology.TENANT_COMMANDS, event_type)
+    return written.drafts[0], written.events[0]
 
 
 def _accepted(written: Written) -> Response[bytes]:

@@ -128,6 +128,8 @@ def test_the_log_has_all_that_can_happen(
             b"budget.threshold.crossed": 100,
             b"budget.exceeded": 100,
             b"budget.recovered": 50,
+            b"budget.forecast.exceeded": 20,
+            b"budget.corrected": 20,
             b"usage.unpriced": 50,
             b"event.late": 100,
             b"budget.set": 50,

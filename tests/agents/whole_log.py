@@ -159,6 +159,7 @@ def whole_log(seed: int, size: int) -> list[Raw]:
     steps = (
         *[_call] * 30,
         *[_budget] * 3,
+        *[_reserve] * 3,
         _command,
         *[_state] * 3,
         *[_talk] * 5,
@@ -227,6 +228,8 @@ def _call(inputs: Inputs) -> None:
     }
     if random.random() < 0.1:
         data["cost_usd"] = random.choice(("0", "3.3", "0.000000001", "1000000000"))
+    if random.random() < 0.1:
+        data["reservation_id"] = f"h{random.randrange(30)}"
     ago = random.choice((0, 0, HOUR, DAY, 40 * DAY))
     time = None if ago == 0 else inputs.now - random.randrange(ago)
     inputs.event(AGENT_MESSAGES, random.choice(TENANTS), "agent.message", data, time)
@@ -348,6 +351,22 @@ def _control(inputs: Inputs) -> None:
         )
     )
     inputs.write(tenant, body, origin)
+
+
+def _reserve(inputs: Inputs) -> None:
+    """Reservations come again, are settled or not, and come back after a while."""
+    random = inputs.random
+    name = f"h{random.randrange(30)}"
+    amount = random.choice(("0", "1", "5", "40"))
+    data: dict[str, Any] = {"reservation_id": name, "amount_usd": amount}
+    if random.random() < 0.6:
+        budget = random.choice(("default", "default", "a", "b", "none"))
+        data = {"budget_id": budget, "amount_usd": amount, "id": name}
+        data["ttl_seconds"] = random.choice((1, 60, 3_600, 86_400))
+        kind = "budget.reserve"
+    else:
+        kind = "budget.settle"
+    inputs.event(TENANT_COMMANDS, random.choice(TENANTS), kind, data)
 
 
 def _budget(inputs: Inputs) -> None:

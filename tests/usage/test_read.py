@@ -48,6 +48,7 @@ def test_an_unknown_tenant_is_empty() -> None:
             "revision": 1,
             "counted_since": None,
             "spent_usd": "0",
+            "held_usd": "0",
             "forecast_usd": None,
             "fired": [],
             "exceeded": False,

@@ -48,6 +48,7 @@ class FakePartition:
         self.log_time = NOW
         self.offset = folded - 1
         self.asked: list[int] = []
+        self.caught_up = True
 
     def snapshot(self) -> FakeSnapshot:
         return FakeSnapshot(self.reader)

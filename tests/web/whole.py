@@ -50,6 +50,8 @@ class WholeProducer(FakeProducer):
         super().__init__()
         self.cluster = cluster
         self.settings = settings
+        self.now = NOW
+        """When what is produced is appended to the log."""
         self.skipped: set[str] = set()
         """Ids of events that the store would know as duplicates."""
         self.views: dict[int, MemoryView] = {}
@@ -76,7 +78,8 @@ class WholeProducer(FakeProducer):
         home = partition_of(admitted.tenant, self.cluster.partitions)
         partition: FakePartition = self.cluster.here[home]
         partition.offset += 1
-        entry = Entry(admitted, home, partition.offset, NOW, NOW)
+        entry = Entry(admitted, home, partition.offset, self.now, self.now)
+        partition.log_time = self.now
         if admitted.id not in self.skipped:
             self._commit(partition, self.views[home], entry)
         self.cluster.log_ends[home] = partition.offset + 1
