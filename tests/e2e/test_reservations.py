@@ -59,10 +59,9 @@ async def until_answered(
     """Ask one worker after the other, as long as it takes: a question may come twice."""
     for attempt in range(200):
         alive = [worker.url for worker in system.workers.values() if worker.running]
+        url = alive[(number + attempt) % len(alive)]
         try:
-            answer = await post(
-                system, tenant, what, alive[(number + attempt) % len(alive)], **body
-            )
+            answer = await post(system, tenant, what, url, **body)
         except httpx.TransportError:
             continue
         if answer.status_code == 200:
@@ -86,6 +85,7 @@ async def test_pitfalls_1_and_4_askers_on_all_workers_never_overshoot(
     async with installation(folds=4) as system:
         await system.done("budget", "set", tenant, "--id", "b", "--limit-usd", str(LIMIT))
         granted: list[str] = []
+        half = asyncio.Event()
 
         async def asker(number: int) -> None:
             for turn in range(ROUNDS):
@@ -95,6 +95,8 @@ async def test_pitfalls_1_and_4_askers_on_all_workers_never_overshoot(
                 if not answer["granted"]:
                     continue
                 granted.append(name)
+                if len(granted) == ASKERS // 2:
+                    half.set()
                 if number % 2:
                     said = {"usage": CALL, "cost_usd": "0.8", "reservation_id": name}
                     sent = await system.http.post(system.tenant(tenant, "messages"), json=said)
@@ -105,8 +107,7 @@ async def test_pitfalls_1_and_4_askers_on_all_workers_never_overshoot(
                     assert done["amount_usd"] == "0.8"
 
         async def crash() -> None:
-            while len(granted) < ASKERS // 2:
-                await asyncio.sleep(0.02)
+            await half.wait()
             place = partition_of(tenant, system.settings.partitions)
             [home] = [p for p in await system.partitions() if p["partition"] == place]
             worker = system.worker("fold", home["worker"])
