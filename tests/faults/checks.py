@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -134,6 +135,11 @@ async def check_alerts(settings: Settings, model: Model) -> list[Wrong]:
         event_ids[dict(record.headers)["ce_id"].decode()] += 1
         if data["type"] == "usage.unpriced":
             unpriced.append((data["tenant"], data["provider"], data["model"], data["period_start"]))
+            continue
+        if data["type"] == "budget.forecast.exceeded":
+            # When one is due depends on when Kafka appended; that each comes once, on its id.
+            if Decimal(data["forecast_usd"]) <= Decimal(data["limit_usd"]):
+                wrong.append(Wrong(f"a forecast that is not above the limit: {data}"))
             continue
         found[data["tenant"], data["budget_id"]].append(
             (
