@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from streams.core import journal
+from streams.core import held, journal
 from streams.core.fold import Effect, Entry, View
 from streams.core.log import (
     Accessed,
@@ -30,6 +30,8 @@ from streams.core.log import (
 from streams.core.rows import Row
 from streams.jobs import folds as jobs
 from streams.jobs import rows as jobs_rows
+from streams.jobs.merge import ran, state_of
+from streams.jobs.rows import RunRow
 from streams.memory import leases, limit
 from streams.memory import rows as memory
 from streams.memory.access import fold_accessed
@@ -38,12 +40,20 @@ from streams.memory.remember import remember
 from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
 from streams.usage.budget_commands import fold_budget_delete, fold_budget_set
-from streams.usage.metering import fold_message, meter_run
+from streams.usage.metering import fold_message, meter_run, place_of_run
 from streams.usage.reservations import fold_reserve, fold_settle, forget
+from streams.usage.runs import Ran
 from streams.usage.service import fold_config, fold_refusal
+from streams.usage.stored import count_stored
 from streams.usage.tenant_commands import fold_tenant_set
 
-ROWS: tuple[type[Row], ...] = (*journal.ROWS, *usage.ROWS, *memory.ROWS, *jobs_rows.ROWS)
+ROWS: tuple[type[Row], ...] = (
+    *journal.ROWS,
+    *held.ROWS,
+    *usage.ROWS,
+    *memory.ROWS,
+    *jobs_rows.ROWS,
+)
 """All row kinds that folds write; the digest covers them."""
 
 
@@ -61,6 +71,7 @@ def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     expire(view, entry.log_time)
     forget(view, entry.log_time)
     jobs.work(view, entry.log_time)
+    count_stored(view, entry.log_time)
     effects = limit.fold_tick(view, entry, body)
     leases.tick(view, entry, effects)
     return effects
@@ -74,7 +85,13 @@ def _config(view: View, entry: Entry, body: Config) -> list[Effect]:
 
 
 def _job_run(view: View, entry: Entry, body: JobRun) -> list[Effect]:
-    return meter_run(view, entry, body, new=jobs.fold_run(view, entry, body))
+    before, now = jobs.fold_run(view, entry, body, place_of_run(entry, body))
+    earlier = None if before is None else _ran(before)
+    return meter_run(view, entry, body, now.counted, earlier, _ran(now))
+
+
+def _ran(row: RunRow) -> Ran:
+    return Ran(state_of(row), ran(row))
 
 
 FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {

@@ -38,14 +38,27 @@ LOOK_AT = 80
 """Runs that a tick looks at."""
 
 
-def fold_run(view: View, entry: Entry, body: JobRun) -> bool:
-    """Merge an event into its run; whether it is the first one of the run."""
+def fold_run(
+    view: View, entry: Entry, body: JobRun, counted: bytes = b""
+) -> tuple[RunRow | None, RunRow]:
+    """Merge an event into its run.
+
+    Parameters
+    ----------
+    counted : bytes
+        What the run's row keeps if this is its first event.
+
+    Returns
+    -------
+    before, now
+        The run's row; None before its first event.
+    """
     tenant, time = entry.record.tenant, entry.record.time
     owner = pack(body.run_id)
     key = run_key(tenant, owner)
     before = view.get(RunRow, key)
     if before is None:
-        now = begin(body, time, entry.log_time)
+        now = begin(body, time, entry.log_time, counted)
     else:
         now = merged(before, body, time, entry.log_time)
         if _places(tenant, before, owner) != _places(tenant, now, owner):
@@ -58,7 +71,7 @@ def fold_run(view: View, entry: Entry, body: JobRun) -> bool:
     if view.get(WorkRow, WORK_KEY) is None:
         view.put(WORK_KEY, WorkRow(entry.log_time + LOOK_EVERY))
     connect(view, entry, owner, body.inputs, body.outputs)
-    return before is None
+    return before, now
 
 
 def fold_job(view: View, entry: Entry, body: JobDeclared) -> list[Effect]:

@@ -13,9 +13,10 @@ MAX_FACETS = 1 << 20
 """Bytes of the facets of one thing, as many as an event may have; those beyond, by name, go."""
 
 
-def begin(body: JobRun, time: int, log_time: int) -> RunRow:
+def begin(body: JobRun, time: int, log_time: int, counted: bytes = b"") -> RunRow:
     """Make the row of a run from its first event."""
-    return merged(RunRow(time, log_time, None, None, None, None, {}), body, time, log_time)
+    nothing = RunRow(time, log_time, None, None, None, None, {}, counted)
+    return merged(nothing, body, time, log_time)
 
 
 def merged(row: RunRow, body: JobRun, time: int, log_time: int) -> RunRow:
@@ -38,6 +39,7 @@ def merged(row: RunRow, body: JobRun, time: int, log_time: int) -> RunRow:
         latest,
         end,
         _merged_fields(row.fields, _said(body), time),
+        row.counted,
     )
 
 
@@ -46,6 +48,17 @@ def state_of(row: RunRow) -> str:
     if row.end is not None:
         return ENDS[row.end[1]]
     return "OTHER" if row.latest is None else GOING[row.latest[1]]
+
+
+def started(row: RunRow) -> int | None:
+    """When a run started: at its START, else at the first event that was no end."""
+    return row.went_on if row.begun is None else row.begun
+
+
+def ran(row: RunRow) -> int:
+    """Microseconds from a run's start to its end; zero while either is not known."""
+    start = started(row)
+    return 0 if start is None or row.end is None else max(row.end[0] - start, 0)
 
 
 def merged_facets(facets: Facets, more: dict[str, bytes], time: int) -> Facets:

@@ -6,7 +6,7 @@ from streams.core.fold import Reader
 from streams.core.rows import sortable, tenant_key
 from streams.core.time import format_time
 from streams.jobs.folds import kept_since
-from streams.jobs.merge import state_of
+from streams.jobs.merge import started, state_of
 from streams.jobs.rows import (
     CONFIG_KEY,
     INPUT,
@@ -88,7 +88,7 @@ def runs(
 def _item(
     reader: Reader, tenant: str, run_id: str, row: RunRow, config: JobConfigRow, log_time: int
 ) -> dict[str, Any]:
-    started = row.went_on if row.begun is None else row.begun
+    start = started(row)
     namespace, name = _field(row, "job", ("", ""))
     return {
         "run_id": run_id,
@@ -97,7 +97,7 @@ def _item(
         "kind": _field(row, "kind", "other"),
         "cluster": _field(row, "cluster", None),
         "node": _field(row, "node", None),
-        "started_at": None if started is None else format_time(started),
+        "started_at": None if start is None else format_time(start),
         "ended_at": None if row.end is None else format_time(row.end[0]),
         "parent_run_id": _field(row, "parent_run_id", None),
         "inputs": _datasets(reader, tenant, run_id, INPUT),

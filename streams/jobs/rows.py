@@ -69,6 +69,8 @@ class RunRow(Row, frozen=True, array_like=True):
     """Event time and rank of the first end."""
     fields: dict[str, Stamped]
     """What else the events say, the latest of each; sorted by name."""
+    counted: bytes = b""
+    """Where usage counts the run, as it said at the first event; nothing here looks into it."""
 
 
 class OrderRow(Row, frozen=True, array_like=True):

@@ -5,7 +5,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, Output, View
 from streams.core.ids import derived_id
 from streams.core.rows import tenant_key
-from streams.memory.bytes import add_bytes
+from streams.memory.bytes import add_bytes, move_bytes
 from streams.memory.record import measured
 from streams.memory.rows import (
     CONFIG_KEY,
@@ -68,7 +68,11 @@ class Memories:
         view.put(memory_key(tenant, memory_id), structs.replace(now, size=size))
         if before is None:
             view.put(timeline_key(tenant, now.timestamp, memory_id), TimelineRow())
-        add_bytes(view, tenant, size - (0 if before is None else before.size))
+        log_time, project, kept = self._entry.log_time, now.cost_attribution, 0
+        if before is not None:
+            kept = before.size
+            move_bytes(view, tenant, kept, log_time, before.cost_attribution, project)
+        add_bytes(view, tenant, size - kept, log_time, project)
         self._count(before, now)
         self._send(memory_id, json)
 

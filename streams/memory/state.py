@@ -54,7 +54,8 @@ def fold_state_set(view: View, entry: Entry, body: StateSet) -> list[Effect]:
         ttl = body.ttl_seconds
         due = None if ttl is None else entry.log_time + ttl * SECOND
         size = len(body.key.encode()) + len(body.value)
-        _replace(view, place, stored, StateRow(number, entry.timestamp, size, due))
+        now = StateRow(number, entry.timestamp, size, due)
+        _replace(view, place, stored, now, entry.log_time)
         view.put(value_key(place), ValueRow(body.value))
         expires_at = None if due is None else format_time(due)
         details |= {"version": number, "bytes": len(body.value), "expires_at": expires_at}
@@ -80,7 +81,7 @@ def fold_state_delete(view: View, entry: Entry, body: StateDelete) -> list[Effec
         details |= _conflict(before.number, body.if_version)
     else:
         details["version"] = before.number
-        _replace(view, place, stored, _remains(before, entry.log_time))
+        _replace(view, place, stored, _remains(before, entry.log_time), entry.log_time)
         expire(view, entry.log_time, WITH_ONE)
     target = _target(body)
     audit(view, entry, outputs, action="state.deleted", target=target, details=details, error=error)
@@ -113,7 +114,7 @@ def expire(view: View, log_time: int, at_most: int = AT_ONCE) -> None:
         row = view.get(StateRow, place)
         if row is not None and row.due is not None:
             last = row.due
-            _replace(view, place, row, as_of(row, log_time))
+            _replace(view, place, row, as_of(row, log_time), log_time)
     if last is not None:
         view.put(_SWEPT, SweepRow(last))
 
@@ -128,7 +129,9 @@ def _remains(row: StateRow, since: int) -> StateRow:
     return structs.replace(row, size=0, due=since + KEPT, deleted=True)
 
 
-def _replace(view: View, place: bytes, before: StateRow | None, now: StateRow | None) -> None:
+def _replace(
+    view: View, place: bytes, before: StateRow | None, now: StateRow | None, log_time: int
+) -> None:
     """Put a row in the place of another, with its due time and its bytes."""
     if before is not None and before.due is not None:
         view.delete(due_key(before.due, place))
@@ -140,7 +143,7 @@ def _replace(view: View, place: bytes, before: StateRow | None, now: StateRow | 
         view.put(place, now)
         if now.due is not None:
             view.put(due_key(now.due, place), DueRow())
-    add_bytes(view, tenant_of(place), _size(now) - _size(before))
+    add_bytes(view, tenant_of(place), _size(now) - _size(before), log_time)
 
 
 def _size(row: StateRow | None) -> int:

@@ -12,8 +12,10 @@ from streams.core.rows import tenant_key
 from streams.core.time import format_time
 from streams.usage.opened import opened_periods
 from streams.usage.periods import PERIODS, Four, Period
-from streams.usage.rows import ConfigRow, PeriodRow, TenantRow, UsageRow
+from streams.usage.rows import ConfigRow, ExtraRow, PeriodRow, TenantRow, UsageRow
 from streams.usage.scope import Scope, pack
+
+_EMBEDDED = ExtraRow(embeddings=1)
 
 
 class Metered(msgspec.Struct, frozen=True, gc=False):
@@ -118,6 +120,38 @@ def count_run(
     tally.runs += 1
     if not with_call:
         _count_late(view, entry, config, tally, periods, outputs)
+
+
+def count_embedding(
+    view: View,
+    entry: Entry,
+    tenant: TenantRow,
+    config: ConfigRow,
+    scope: Scope,
+    outputs: list[Effect],
+    *,
+    with_call: bool,
+) -> None:
+    """Count that a message's content was embedded; see `count_run`."""
+    name = entry.record.tenant
+    periods = opened_periods(view, name, tenant, entry.record.time)
+    add_extra(view, name, tenant, scope, periods, _EMBEDDED)
+    if not with_call and entry.log_time - config.grace > periods.first_end:
+        tally = _tally(view, name, tenant, scope, periods)
+        _count_late(view, entry, config, tally, periods, outputs)
+
+
+def add_extra(
+    view: View, name: str, tenant: TenantRow, scope: Scope, periods: Four, more: ExtraRow
+) -> None:
+    """Add to the sums beside those of calls."""
+    prefix, packed = tenant_key(ExtraRow, name), pack(scope)
+    for period in periods:
+        key = prefix + period.key + packed
+        row = view.get(ExtraRow, key)
+        if row is None:
+            _open(view, name, tenant, period)
+        view.put(key, more if row is None else row.plus(more))
 
 
 def _tally(view: View, name: str, tenant: TenantRow, scope: Scope, periods: Four) -> Tally:

@@ -7,7 +7,7 @@ When the zone changes, the tenant's row notes for each kind the latest period op
 fence. An event inside the fence or after it needs no look-up; only an earlier one does.
 """
 
-from streams.core.fold import Reader, View
+from streams.core.fold import Reader
 from streams.core.rows import sortable, tenant_key
 from streams.usage.periods import CODES, Four, Period, period, periods_at
 from streams.usage.rows import PeriodRow, TenantRow
@@ -15,13 +15,13 @@ from streams.usage.rows import PeriodRow, TenantRow
 _NONE_OPENED = (-(1 << 62), -(1 << 62))
 
 
-def opened_periods(view: View, tenant: str, row: TenantRow, time: int) -> Four:
+def opened_periods(reader: Reader, tenant: str, row: TenantRow, time: int) -> Four:
     """Hour, day, week and month of an event of this tenant."""
     natural = periods_at(row.timezone, time)
     if not row.fences:
         return natural
     return Four(
-        _cut(view, tenant, index, natural[index], fence, time)
+        _cut(reader, tenant, index, natural[index], fence, time)
         for index, fence in enumerate(row.fences)
     )
 
@@ -36,7 +36,7 @@ def fences(reader: Reader, tenant: str) -> tuple[tuple[int, int], ...]:
 
 
 def _cut(
-    view: View, tenant: str, index: int, natural: Period, fence: tuple[int, int], time: int
+    reader: Reader, tenant: str, index: int, natural: Period, fence: tuple[int, int], time: int
 ) -> Period:
     fence_start, fence_end = fence
     if natural.start >= fence_end:
@@ -48,12 +48,12 @@ def _cut(
     prefix = tenant_key(PeriodRow, tenant, CODES[index])
     here = prefix + sortable(time)
     start, end = natural.start, natural.end
-    before = next(view.scan(PeriodRow, prefix, reverse=True, start=here), None)
+    before = next(reader.scan(PeriodRow, prefix, reverse=True, start=here), None)
     if before is not None:
         if time < before[1].end:
             return period(index, before[1].start, before[1].end)
         start = max(start, before[1].end)
-    after = next(view.scan(PeriodRow, prefix, start=here), None)
+    after = next(reader.scan(PeriodRow, prefix, start=here), None)
     if after is not None:
         end = min(end, after[1].start)
     return period(index, start, end)

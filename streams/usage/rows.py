@@ -81,6 +81,58 @@ class UsageRow(Row, frozen=True, array_like=True, gc=False):
 NO_USAGE = UsageRow()
 
 
+class ExtraRow(Row, frozen=True, array_like=True, gc=False):
+    """Sums beside those of calls, of one period and scope: few calls need to write any of them."""
+
+    kind: ClassVar[bytes] = b"U/"
+
+    states: tuple[int, int, int, int, int, int] = (0, 0, 0, 0, 0, 0)
+    """Runs by the state that they have now, in the order of ``STATES``."""
+    run_micros: int = 0
+    """Time from start to end of those that ended."""
+    byte_micros: int = 0
+    """Bytes stored, times the microseconds that they were."""
+    embeddings: int = 0
+
+    def plus(self, more: "ExtraRow") -> "ExtraRow":
+        """Sums of both."""
+        one, other = self.states, more.states
+        return ExtraRow(
+            (
+                one[0] + other[0],
+                one[1] + other[1],
+                one[2] + other[2],
+                one[3] + other[3],
+                one[4] + other[4],
+                one[5] + other[5],
+            ),
+            self.run_micros + more.run_micros,
+            self.byte_micros + more.byte_micros,
+            self.embeddings + more.embeddings,
+        )
+
+
+NO_EXTRA = ExtraRow()
+STATES = ("START", "RUNNING", "OTHER", "COMPLETE", "ABORT", "FAIL")
+"""What a run may be, in the order of ``ExtraRow.states``."""
+
+
+class SweptRow(Row, frozen=True, array_like=True):
+    """How far byte-hours are counted in this partition."""
+
+    kind: ClassVar[bytes] = b"W/"
+
+    until: int
+    """All projects' are counted up to here (log time)."""
+    to: int = 0
+    """Up to where ticks are counting them now."""
+    at: bytes | None = None
+    """Where the next tick goes on with the projects; None: each is done."""
+
+
+SWEPT_KEY = SweptRow.kind
+
+
 class PeriodRow(Row, frozen=True, array_like=True):
     """A usage period that was opened: it keeps these bounds whatever the zone becomes."""
 
@@ -207,6 +259,8 @@ ROWS: tuple[type[Row], ...] = (
     ConfigRow,
     TenantRow,
     UsageRow,
+    ExtraRow,
+    SweptRow,
     PeriodRow,
     BudgetRow,
     SpendRow,

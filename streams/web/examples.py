@@ -20,9 +20,20 @@ _SUMS: dict[str, Any] = {
     "cost_usd": "0.0456",
     "reported_usd": "0",
     "computed_usd": "0.0456",
-    "unpriced_calls": 0,
+    "unpriced_calls": 2,
     "late_events": 0,
-    "runs": 0,
+    "runs": 3,
+    "runs_by_state": {
+        "START": 0,
+        "RUNNING": 1,
+        "OTHER": 0,
+        "COMPLETE": 2,
+        "ABORT": 0,
+        "FAIL": 0,
+    },
+    "run_seconds": 5_412.25,
+    "memory_byte_hours": 1_843_200.0,
+    "embeddings": 4,
 }
 USAGE: dict[str, Any] = {
     "tenant": "t1",
@@ -32,6 +43,7 @@ USAGE: dict[str, Any] = {
         {"start": MIDNIGHT, "end": NEXT_MIDNIGHT, "group": {"model": "gpt-4o"}, **_SUMS},
     ],
     "total": _SUMS,
+    "unpriced": [{"provider": "openai", "model": "not-in-the-catalogue", "calls": 2}],
     "as_of": NOON,
 }
 BUDGETS: dict[str, Any] = {

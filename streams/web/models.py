@@ -46,7 +46,7 @@ class Accepted(Struct, frozen=True):
 
 
 class Sums(Struct, frozen=True, kw_only=True):
-    """Sums of metered calls. Input tokens include cached ones."""
+    """Sums of what was used. Input tokens include cached ones."""
 
     calls: int
     input_tokens: int
@@ -59,6 +59,15 @@ class Sums(Struct, frozen=True, kw_only=True):
     unpriced_calls: Annotated[int, Meta(description="Calls of unknown models, not in the cost")]
     late_events: int
     runs: int
+    runs_by_state: Annotated[
+        dict[RunState, int],
+        Meta(description="The same runs by what they are now: late events may move one"),
+    ]
+    run_seconds: Annotated[float, Meta(description="From start to end, of the runs that ended")]
+    memory_byte_hours: Annotated[
+        float, Meta(description="Bytes of memories and agents' state, times the hours of log time")
+    ]
+    embeddings: Annotated[int, Meta(description="Contents that were embedded")]
 
 
 class Bucket(Sums, frozen=True, kw_only=True):
@@ -69,12 +78,22 @@ class Bucket(Sums, frozen=True, kw_only=True):
     ]
 
 
+class Unpriced(Struct, frozen=True, kw_only=True):
+    provider: str
+    model: str
+    calls: int
+
+
 class Usage(Struct, frozen=True, kw_only=True):
     tenant: str
     timezone: str
     period: Period
     buckets: list[Bucket]
     total: Sums
+    unpriced: Annotated[
+        list[Unpriced],
+        Meta(description="Models without a price in these periods, most calls first, at most 100"),
+    ]
     as_of: AsOf
 
 

@@ -9,6 +9,7 @@ from usage.memory_view import MemoryView
 from usage.writer import Writer, refolded
 
 from streams.agents.fold import FOLDS, ROWS, fold
+from streams.core import held
 from streams.core.log import (
     CORRECTABLE,
     Accessed,
@@ -141,7 +142,7 @@ def test_a_message_without_a_call_counts_nothing() -> None:
     content = Content("hello", 2, (), None, None, None, (), None, None, None)
     [record] = log.append(Message("a", "s", "", "", None, content))
     assert record.topic == "memory.records.v1"
-    assert {key[:2] for key in log.view.rows} <= {row.kind for row in memory.ROWS}
+    assert {key[:2] for key in log.view.rows} <= {row.kind for row in (*memory.ROWS, *held.ROWS)}
 
 
 def test_a_refusal_without_an_origin_is_passed_over() -> None:

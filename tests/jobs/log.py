@@ -11,8 +11,10 @@ from streams.core.log import Body, Config, JobRun, Origin, Record, Tick, decode,
 from streams.core.money import NANO
 from streams.core.time import HOUR, format_time, parse_time
 from streams.jobs.read import runs
+from streams.jobs.rows import ROWS
 
 NOON = parse_time("2026-03-02T12:00:00Z")
+KINDS = {row.kind for row in ROWS}
 TERMINAL = ("COMPLETE", "ABORT", "FAIL")
 
 
@@ -58,7 +60,7 @@ class Log:
 
     def kinds(self) -> set[bytes]:
         """Kinds of the rows of jobs that are there."""
-        return {key[:2] for key in self.view.rows if key[:1].isupper()}
+        return {key[:2] for key in self.view.rows} & KINDS
 
 
 def naive(events: Sequence[tuple[JobRun, int]]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def partitions(**used: int) -> dict[int, MemoryView]:
     """Tenants in two partitions, by turns."""
     views = {2: MemoryView(stored=True), 5: MemoryView(stored=True)}
     for number, (tenant, size) in enumerate(used.items()):
-        add_bytes(views[2 if number % 2 else 5], tenant, size)
+        add_bytes(views[2 if number % 2 else 5], tenant, size, 0)
     return views
 
 
@@ -41,8 +41,8 @@ def test_the_largest_are_shown_after_a_pass(
         assert shown() == {}
         looking.look(views)
     assert shown() == {"b": 50, "c": 7, "e": 6}
-    add_bytes(views[2], "d", 999)
-    add_bytes(views[2], "b", -50)
+    add_bytes(views[2], "d", 999, 0)
+    add_bytes(views[2], "b", -50, 0)
     for _ in range(looks):
         looking.look(views)
     assert shown() == {"d": 1000, "c": 7, "e": 6}

@@ -6,6 +6,7 @@ from streams.core.fold import settle
 from streams.core.log import Call, JobRun
 from streams.usage.metering import fold_message
 from streams.usage.read import usage_report
+from streams.usage.rows import STATES
 from usage.memory_view import MemoryView
 from usage.writer import Writer, at, data
 
@@ -36,6 +37,10 @@ def test_an_event_adds_to_its_hour_day_week_and_month() -> None:
             "unpriced_calls": 0,
             "late_events": 0,
             "runs": 0,
+            "runs_by_state": dict.fromkeys(STATES, 0),
+            "run_seconds": 0.0,
+            "memory_byte_hours": 0.0,
+            "embeddings": 0,
         }  # fmt: skip
     assert starts == {
         "hour": ("2026-03-01T23:00:00.000000Z", "2026-03-02T00:00:00.000000Z"),

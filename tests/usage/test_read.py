@@ -6,6 +6,7 @@ import pytest
 
 from streams.core.errors import ApiError
 from streams.usage.read import alerts, audit, budgets, usage_report
+from streams.usage.rows import STATES
 from usage.memory_view import MemoryView
 from usage.writer import Writer, at
 
@@ -21,6 +22,10 @@ NOTHING = {
     "unpriced_calls": 0,
     "late_events": 0,
     "runs": 0,
+    "runs_by_state": dict.fromkeys(STATES, 0),
+    "run_seconds": 0.0,
+    "memory_byte_hours": 0.0,
+    "embeddings": 0,
 }
 
 
@@ -32,6 +37,7 @@ def test_an_unknown_tenant_is_empty() -> None:
         "period": "week",
         "buckets": [],
         "total": NOTHING,
+        "unpriced": [],
     }
     assert alerts(view, "t1", limit=5) == audit(view, "t1", limit=5) == ([], None)
     assert budgets(view, "t1", log_time=0) == [
