@@ -20,6 +20,8 @@ TYPES: dict[str, tuple[str, ...]] = {
         "budget.settle",
         "state.set",
         "state.delete",
+        "price.set",
+        "usage.adjust",
     ),
     topology.MEMORY_RECORDS: ("memory.record",),
     topology.BUDGET_ALERTS: (
@@ -39,6 +41,9 @@ TYPES: dict[str, tuple[str, ...]] = {
         "state.set",
         "state.deleted",
         "memory.expired",
+        "price.set",
+        "usage.adjusted",
+        "usage.statement",
         "event.late",
     ),
 }

@@ -72,6 +72,33 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
         {"agent": "trainer-1", "key": "checkpoint"},
         {"agent": "trainer-1", "key": "lease/eu-1", "if_version": 1},
     ],
+    "price.set": [
+        {
+            "provider": "openai",
+            "model": "gpt-4o",
+            "input_usd_per_mtok": "2.25",
+            "output_usd_per_mtok": 9,
+            "cache_read_usd_per_mtok": "1.125",
+            "effective_from": "2026-11-01T00:00:00Z",
+        },
+        {
+            "provider": "",
+            "model": "our-own-llama",
+            "input_usd_per_mtok": "0.05",
+            "output_usd_per_mtok": "0.05",
+            "effective_from": "2026-01-01T00:00:00+01:00",
+        },
+    ],
+    "usage.adjust": [
+        {
+            "amount_usd": "-12.5",
+            "at": "2026-11-03T00:00:00Z",
+            "model": "gpt-4o",
+            "cost_attribution": "project-a",
+            "reason": "credit of the provider for its outage",
+        },
+        {"amount_usd": 3, "at": "2026-11-03T00:00:00Z", "reason": "a call that was not reported"},
+    ],
     "job.run": [
         {"job": {"namespace": "argo", "name": "load"}, "run_id": "load-17", "state": "START"},
         {
@@ -264,6 +291,73 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
                 "timestamp": "2026-11-20T10:00:00.000000Z",
                 "ttl_seconds": 86400,
                 "gdpr_deletion_date": "2026-11-21T10:00:00.000000Z",
+            },
+        )
+    ],
+    "price.set": [
+        _audit(
+            "price.set",
+            "price",
+            "openai/gpt-4o",
+            {
+                "provider": "openai",
+                "model": "gpt-4o",
+                "version": "tenant/2026-11-01T00:00:00.000000Z",
+                "effective_from": "2026-11-01T00:00:00.000000Z",
+                "input_usd_per_mtok": "2.25",
+                "output_usd_per_mtok": "9",
+                "cache_read_usd_per_mtok": "1.125",
+            },
+        )
+    ],
+    "usage.adjusted": [
+        _audit(
+            "usage.adjusted",
+            "usage",
+            "2026-11-03T00:00:00.000000Z",
+            {
+                "amount_usd": "-12.5",
+                "at": "2026-11-03T00:00:00.000000Z",
+                "model": "gpt-4o",
+                "cost_attribution": "project-a",
+                "reason": "credit of the provider for its outage",
+            },
+        )
+    ],
+    "usage.statement": [
+        _audit(
+            "usage.statement",
+            "period",
+            "month/2026-10-01T00:00:00.000000Z",
+            {
+                "statement_id": "6c0b2f0e-1d9a-5f7e-8f53-7a0b8b1c2d3e",
+                "period": "month",
+                "period_start": "2026-10-01T00:00:00.000000Z",
+                "period_end": "2026-11-01T00:00:00.000000Z",
+                "timezone": "UTC",
+                "calls": 12,
+                "input_tokens": 14_400,
+                "output_tokens": 960,
+                "cache_read_tokens": 0,
+                "cache_creation_tokens": 0,
+                "cost_usd": "0.0356",
+                "reported_usd": "0",
+                "computed_usd": "0.0456",
+                "adjusted_usd": "-0.01",
+                "unpriced_calls": 2,
+                "late_events": 0,
+                "runs": 3,
+                "runs_by_state": {
+                    "START": 0,
+                    "RUNNING": 0,
+                    "OTHER": 0,
+                    "COMPLETE": 3,
+                    "ABORT": 0,
+                    "FAIL": 0,
+                },
+                "run_seconds": 5_412.25,
+                "memory_byte_hours": 1_843_200.0,
+                "embeddings": 4,
             },
         )
     ],

@@ -14,6 +14,7 @@ from streams.core import envelope, events, log, openlineage
 from streams.core.errors import Refused
 from streams.core.job_events import JobRun
 from streams.core.log import Body, ControlBody, Origin, Record
+from streams.core.meter_events import METER_TYPES, PriceSet, UsageAdjust
 from streams.core.reservation_events import (
     RESERVATION_TYPES,
     BudgetReserve,
@@ -37,6 +38,7 @@ ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
         "quota.set": events.QuotaSet,
         **STATE_TYPES,
         **RESERVATION_TYPES,
+        **METER_TYPES,
     },
 }
 """Which ce_type each input topic serves, and its data."""
@@ -123,6 +125,8 @@ def _admit(incoming: Incoming, book: PriceBook, namespace_tenants: Mapping[str, 
             raise Refused("unknown_type", f"{incoming.topic} does not serve this ce_type")
         if isinstance(data, Refused):
             raise data
+        if isinstance(data, UsageAdjust):
+            envelope.event_time(data.at, time, incoming.received)
     except Refused as refused:
         refused.tenant = tenant
         raise
@@ -195,6 +199,11 @@ def _body(
         return log.StateDelete(data.agent, data.key, data.if_version)
     if isinstance(data, events.QuotaSet):
         return log.QuotaSet(data.quota_mb, data.tier)
+    if isinstance(data, PriceSet):
+        return log.PriceSet(data.provider, data.model, *data.prices, data.since)
+    if isinstance(data, UsageAdjust):
+        labels = (data.model or "", data.cost_attribution or "")
+        return log.UsageAdjust(data.amount, data.time, *labels, data.reason)
     assert isinstance(data, events.TenantSet)
     return log.TenantSet(data.timezone)
 

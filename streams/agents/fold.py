@@ -19,6 +19,7 @@ from streams.core.log import (
     LeaseInquiry,
     LeaseRecalled,
     Message,
+    PriceSet,
     QuotaGranted,
     QuotaRejected,
     Refusal,
@@ -26,6 +27,7 @@ from streams.core.log import (
     StateSet,
     TenantSet,
     Tick,
+    UsageAdjust,
 )
 from streams.core.rows import Row
 from streams.jobs import folds as jobs
@@ -39,11 +41,14 @@ from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
 from streams.memory.remember import remember
 from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
+from streams.usage.adjust import fold_usage_adjust
 from streams.usage.budget_commands import fold_budget_delete, fold_budget_set
 from streams.usage.metering import fold_message, meter_run, place_of_run
+from streams.usage.prices import fold_price_set
 from streams.usage.reservations import fold_reserve, fold_settle, forget
 from streams.usage.runs import Ran
 from streams.usage.service import fold_config, fold_refusal
+from streams.usage.statements import send_statements
 from streams.usage.stored import count_stored
 from streams.usage.tenant_commands import fold_tenant_set
 
@@ -71,9 +76,9 @@ def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     expire(view, entry.log_time)
     forget(view, entry.log_time)
     jobs.work(view, entry.log_time)
-    count_stored(view, entry.log_time)
     effects = limit.fold_tick(view, entry, body)
     leases.tick(view, entry, effects)
+    send_statements(view, entry, effects, count_stored(view, entry.log_time))
     return effects
 
 
@@ -101,6 +106,8 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     BudgetReserve: fold_reserve,
     BudgetSettle: fold_settle,
     TenantSet: fold_tenant_set,
+    PriceSet: fold_price_set,
+    UsageAdjust: fold_usage_adjust,
     Refusal: fold_refusal,
     Tick: _tick,
     Config: _config,

@@ -26,6 +26,21 @@ Usd = Annotated[
 ]
 
 
+SignedUsd = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description=f"USD, -{MAX_USD} to {MAX_USD}, read from its digits (never through a float); "
+        "at most 20 digits before and 40 after the point.",
+        extra_json_schema={
+            "anyOf": [
+                {"type": "string", "pattern": f"^-?{_DIGITS}$"},
+                {"type": "number", "minimum": -MAX_USD, "maximum": MAX_USD},
+            ]
+        },
+    ),
+]
+
+
 def usd(raw: msgspec.Raw) -> int:
     """Nano-USD of a JSON string or number, read from its digits.
 
@@ -39,14 +54,43 @@ def usd(raw: msgspec.Raw) -> int:
     >>> usd(msgspec.Raw(b'"0.0123"')), usd(msgspec.Raw(b"1e-9"))
     (12300000, 1)
     """
+    return parse_usd(_decimal(raw, _USD_TEXT))
+
+
+def signed_usd(raw: msgspec.Raw) -> int:
+    """Nano-USD of a JSON string or number that may be below zero; see `usd`.
+
+    Examples
+    --------
+    >>> signed_usd(msgspec.Raw(b'"-0.5"')), signed_usd(msgspec.Raw(b"1"))
+    (-500000000, 1000000000)
+    """
+    amount = _decimal(raw, _USD_NUMBER)
+    return -parse_usd(-amount) if amount < 0 else parse_usd(amount)
+
+
+def exact_usd(raw: msgspec.Raw) -> int:
+    """Nano-USD of an amount that has no more digits than that; see `usd`.
+
+    Examples
+    --------
+    >>> exact_usd(msgspec.Raw(b'"2.500000000000"'))
+    2500000000
+    """
+    amount = _decimal(raw, _USD_TEXT)
+    nano = parse_usd(amount)
+    if Decimal(nano).scaleb(-9) != amount:
+        raise ValueError("a price has at most nine digits after the point")
+    return nano
+
+
+def _decimal(raw: msgspec.Raw, quoted: re.Pattern[str]) -> Decimal:
     text = bytes(raw).decode()
-    number = _USD_NUMBER.fullmatch(text)
-    if number is None:
-        quoted = text[1:-1]
-        if text[:1] != '"' or _USD_TEXT.fullmatch(quoted) is None:
+    if _USD_NUMBER.fullmatch(text) is None:
+        if text[:1] != '"' or text[-1:] != '"' or quoted.fullmatch(text[1:-1]) is None:
             raise ValueError("an amount in USD is a number or a string of decimal digits")
-        text = quoted
-    return parse_usd(Decimal(text))
+        text = text[1:-1]
+    return Decimal(text)
 
 
 def is_absent(raw: msgspec.Raw) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from streams.core import events
 from streams.core.events import Data
 from streams.core.job_events import JobRun
+from streams.core.meter_events import METER_TYPES
 from streams.core.reservation_events import RESERVATION_TYPES
 from streams.core.state_events import STATE_TYPES
 
@@ -12,6 +13,7 @@ INPUT_TYPES: Mapping[str, type[Data]] = {
     **events.INPUT_TYPES,
     **STATE_TYPES,
     **RESERVATION_TYPES,
+    **METER_TYPES,
     "job.run": JobRun,
 }
 """ce_type of each input to its data."""

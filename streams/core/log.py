@@ -232,6 +232,28 @@ class LeaseInquiry(msgspec.Struct, frozen=True, array_like=True, tag="lease.inqu
     """Offset at which control's rows began: what was said before does not count."""
 
 
+class PriceSet(msgspec.Struct, frozen=True, array_like=True, tag="price.set"):
+    """What a model costs a tenant from a time on, in nano-USD a million tokens."""
+
+    provider: str
+    model: str
+    read: int
+    written: int
+    cached: int | None
+    """Of input that came from a cache; None: as other input."""
+    since: int
+
+
+class UsageAdjust(msgspec.Struct, frozen=True, array_like=True, tag="usage.adjust"):
+    """A correction of cost (nano-USD, signed) in the periods of ``at``."""
+
+    amount: int
+    at: int
+    model: str
+    cost_attribution: str
+    reason: str
+
+
 class StateSet(msgspec.Struct, frozen=True, array_like=True, tag="state.set"):
     agent: str
     key: str
@@ -343,6 +365,8 @@ Body = (
     | Refusal
     | Tick
     | Config
+    | PriceSet
+    | UsageAdjust
     | StateSet
     | StateDelete
     | JobRun

@@ -28,6 +28,7 @@ from streams.usage.rows import (
     budget_key,
     spend_keys,
     spend_prefix,
+    with_changes,
 )
 from streams.usage.scope import INDEX as SCOPE_INDEX
 from streams.usage.spending import settle_spending
@@ -99,7 +100,7 @@ def fold_budget_delete(view: View, entry: Entry, body: BudgetDelete) -> list[Eff
         tenant_row = tenant_key(TenantRow, name)
         tenant = view.get(TenantRow, tenant_row) or NO_TENANT
         left = tuple(b for b in tenant.budgets if b != body.budget_id)
-        view.put(tenant_row, TenantRow(tenant.timezone, left, tenant.fences))
+        view.put(tenant_row, with_changes(tenant, budgets=left))
     audit(
         view, entry, outputs, action="budget.deleted", target=target, details=details, error=error
     )
@@ -133,7 +134,7 @@ def _set(view: View, entry: Entry, body: BudgetSet) -> tuple[BudgetRow | None, B
     if body.budget_id not in tenant.budgets:
         others = _without_implicit_default(view, record.tenant, tenant.budgets)
         budgets = tuple(sorted((*others, body.budget_id)))
-        view.put(tenant_row, TenantRow(tenant.timezone, budgets, tenant.fences))
+        view.put(tenant_row, with_changes(tenant, budgets=budgets))
     return before, now
 
 

@@ -11,10 +11,19 @@ from streams.core.journal import Target, audit
 from streams.core.rows import tenant_key
 from streams.core.time import format_time
 from streams.usage.opened import opened_periods
-from streams.usage.periods import PERIODS, Four, Period
-from streams.usage.rows import ConfigRow, ExtraRow, PeriodRow, TenantRow, UsageRow
+from streams.usage.periods import CODES, PERIODS, Four, Period
+from streams.usage.rows import (
+    ConfigRow,
+    ExtraRow,
+    PeriodRow,
+    StatementRow,
+    TenantRow,
+    UsageRow,
+    statement_key,
+)
 from streams.usage.scope import Scope, pack
 
+MONTH = CODES[3]
 _EMBEDDED = ExtraRow(embeddings=1)
 
 
@@ -173,6 +182,8 @@ def _open(view: View, tenant: str, row: TenantRow, period: Period) -> None:
     key = tenant_key(PeriodRow, tenant, period.key)
     if view.get(PeriodRow, key) is None:
         view.put(key, PeriodRow(period.start, period.end, row.timezone))
+        if period.key.startswith(MONTH):
+            view.put(statement_key(tenant, period.key, period.end), StatementRow(period.end))
 
 
 def _count_late(

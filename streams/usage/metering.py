@@ -6,6 +6,7 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.log import Call, JobRun, Message
 from streams.core.rows import tenant_key
 from streams.usage.counters import Metered, count_call, count_embedding, count_run
+from streams.usage.prices import own_cost
 from streams.usage.reservations import reported as reported_usage
 from streams.usage.rows import CONFIG_KEY, NO_CONFIG, NO_TENANT, ConfigRow, TenantRow
 from streams.usage.runs import Ran, place, revise
@@ -69,7 +70,11 @@ def _scope_of_run(body: JobRun) -> Scope:
 
 
 def _meter(view: View, entry: Entry, call: Call, scope: Scope, outputs: list[Effect]) -> None:
+    tenant, config = _settings(view, entry)
     reported, computed = call.reported, call.computed
+    if tenant.prices and reported is None:
+        own = own_cost(view, entry.record.tenant, call, entry.record.time)
+        computed = computed if own is None else own
     metered = Metered(
         scope,
         call.input_tokens,
@@ -80,7 +85,6 @@ def _meter(view: View, entry: Entry, call: Call, scope: Scope, outputs: list[Eff
         computed or 0 if reported is None else 0,
         1 if reported is None and computed is None else 0,
     )
-    tenant, config = _settings(view, entry)
     count_call(view, entry, tenant, config, metered, outputs)
     if metered.unpriced:
         report_unpriced(view, entry, call.provider, call.model, outputs)

@@ -9,6 +9,7 @@ from streams.core.fold import Reader
 from streams.core.rows import sortable, tenant_key
 from streams.core.time import format_time
 from streams.usage.periods import CODES, INDEX, Period
+from streams.usage.prices import own_prices
 from streams.usage.rows import NO_TENANT, ExtraRow, PeriodRow, TenantRow, UsageRow
 from streams.usage.scope import INDEX as SCOPE_INDEX
 from streams.usage.scope import Scope
@@ -95,6 +96,7 @@ def usage_report(
         "buckets": buckets,
         "total": total.shown(),
         "unpriced": _unpriced(unpriced),
+        "prices": own_prices(reader, tenant),
     }
 
 

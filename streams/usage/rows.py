@@ -1,9 +1,10 @@
 """Rows of usage and budgets, a kind each. Fields are only ever added at the end, with a default."""
 
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
+from msgspec import structs
 
 from streams.core.rows import Row, sortable, tenant_key
 from streams.core.time import HOUR
@@ -41,9 +42,16 @@ class TenantRow(Row, frozen=True, array_like=True):
     """Ids of the budgets that count, sorted."""
     fences: tuple[tuple[int, int], ...] = ()
     """(start, end) of the latest period opened, per kind, when the zone last changed."""
+    prices: int = 0
+    """Models for which it has prices of its own."""
 
 
 NO_TENANT = TenantRow()
+
+
+def with_changes(tenant: TenantRow, **changes: Any) -> TenantRow:
+    """Give a tenant's row with other values."""
+    return structs.replace(tenant, **changes)
 
 
 class UsageRow(Row, frozen=True, array_like=True, gc=False):
@@ -93,6 +101,8 @@ class ExtraRow(Row, frozen=True, array_like=True, gc=False):
     byte_micros: int = 0
     """Bytes stored, times the microseconds that they were."""
     embeddings: int = 0
+    adjusted: int = 0
+    """Corrections of the cost, nano-USD, signed."""
 
     def plus(self, more: "ExtraRow") -> "ExtraRow":
         """Sums of both."""
@@ -109,6 +119,7 @@ class ExtraRow(Row, frozen=True, array_like=True, gc=False):
             self.run_micros + more.run_micros,
             self.byte_micros + more.byte_micros,
             self.embeddings + more.embeddings,
+            self.adjusted + more.adjusted,
         )
 
 
@@ -142,6 +153,28 @@ class PeriodRow(Row, frozen=True, array_like=True):
     end: int
     timezone: str
     late_noted: bool = False
+
+
+class StatementRow(Row, frozen=True, array_like=True):
+    """A month of a tenant of which no statement went out; what is added up for it so far."""
+
+    kind: ClassVar[bytes] = b"S/"
+
+    end: int
+    usage: UsageRow = NO_USAGE
+    extra: ExtraRow = NO_EXTRA
+    at: bytes | None = None
+    """The row with which to go on; None: the first one."""
+
+
+class PricesRow(Row, frozen=True, array_like=True):
+    """A tenant's own prices of one model."""
+
+    kind: ClassVar[bytes] = b"P/"
+
+    prices: tuple[tuple[int, int, int, int | None], ...]
+    """Event time from which it holds, and nano-USD a million tokens: input, output, input from a
+    cache (None: as other input). In the order of time."""
 
 
 class BudgetRow(Row, frozen=True, array_like=True):
@@ -262,6 +295,8 @@ ROWS: tuple[type[Row], ...] = (
     ExtraRow,
     SweptRow,
     PeriodRow,
+    StatementRow,
+    PricesRow,
     BudgetRow,
     SpendRow,
     ReservationRow,
@@ -288,3 +323,14 @@ def spend_prefix(budget: bytes) -> bytes:
 def spend_keys(budget: bytes, generation: int) -> bytes:
     """All periods of a budget's generation; a period's ``key`` completes it."""
     return SpendRow.kind + budget[2:] + sortable(generation)
+
+
+def statement_key(tenant: str, month: bytes, end: int) -> bytes:
+    """Key of a month's statement, given the month's part of row keys; the first to end is first."""
+    return b"%b%b%b\x00%b" % (StatementRow.kind, sortable(end), tenant.encode(), month)
+
+
+def month_of_statement(key: bytes) -> tuple[str, bytes]:
+    """Tenant and month in the key of a statement."""
+    tenant, _, month = key[len(StatementRow.kind) + 8 :].partition(b"\x00")
+    return tenant.decode(), month

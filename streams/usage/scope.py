@@ -12,6 +12,7 @@ Filter = tuple[tuple[str, str], ...]
 
 pack = msgspec.msgpack.Encoder().encode
 unpack = msgspec.msgpack.Decoder(Scope).decode
+unpack_pair = msgspec.msgpack.Decoder(tuple[str, str]).decode
 
 
 def matches(wanted: Filter, scope: Scope) -> bool:

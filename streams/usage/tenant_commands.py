@@ -8,7 +8,7 @@ from streams.core.log import TenantSet
 from streams.core.rows import tenant_key
 from streams.core.time import zone_names
 from streams.usage.opened import fences
-from streams.usage.rows import NO_TENANT, TenantRow
+from streams.usage.rows import NO_TENANT, TenantRow, with_changes
 
 
 def fold_tenant_set(view: View, entry: Entry, body: TenantSet) -> list[Effect]:
@@ -22,7 +22,8 @@ def fold_tenant_set(view: View, entry: Entry, body: TenantSet) -> list[Effect]:
     if body.timezone not in zone_names():
         error = "unknown_timezone"
     elif body.timezone != tenant.timezone:
-        view.put(key, TenantRow(body.timezone, tenant.budgets, fences(view, name)))
+        changed = with_changes(tenant, timezone=body.timezone, fences=fences(view, name))
+        view.put(key, changed)
     target = Target("tenant", name)
     audit(view, entry, outputs, action="tenant.set", target=target, details=details, error=error)
     return outputs

@@ -20,6 +20,7 @@ _SUMS: dict[str, Any] = {
     "cost_usd": "0.0456",
     "reported_usd": "0",
     "computed_usd": "0.0456",
+    "adjusted_usd": "0",
     "unpriced_calls": 2,
     "late_events": 0,
     "runs": 3,
@@ -44,6 +45,17 @@ USAGE: dict[str, Any] = {
     ],
     "total": _SUMS,
     "unpriced": [{"provider": "openai", "model": "not-in-the-catalogue", "calls": 2}],
+    "prices": [
+        {
+            "provider": "openai",
+            "model": "gpt-4o",
+            "version": "tenant/2026-11-01T00:00:00.000000Z",
+            "effective_from": "2026-11-01T00:00:00.000000Z",
+            "input_usd_per_mtok": "2",
+            "output_usd_per_mtok": "8",
+            "cache_read_usd_per_mtok": None,
+        }
+    ],
     "as_of": NOON,
 }
 BUDGETS: dict[str, Any] = {

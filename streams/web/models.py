@@ -55,7 +55,10 @@ class Sums(Struct, frozen=True, kw_only=True):
     cache_creation_tokens: int
     cost_usd: Usd
     reported_usd: Annotated[Usd, Meta(description="Part of the cost that senders reported")]
-    computed_usd: Annotated[Usd, Meta(description="Part of the cost from the price book")]
+    computed_usd: Annotated[
+        Usd, Meta(description="Part of the cost from the tenant's own prices or the price book")
+    ]
+    adjusted_usd: Annotated[Usd, Meta(description="Part of the cost from usage.adjust, signed")]
     unpriced_calls: Annotated[int, Meta(description="Calls of unknown models, not in the cost")]
     late_events: int
     runs: int
@@ -84,6 +87,16 @@ class Unpriced(Struct, frozen=True, kw_only=True):
     calls: int
 
 
+class Price(Struct, frozen=True, kw_only=True):
+    provider: str
+    model: str
+    version: str
+    effective_from: Time
+    input_usd_per_mtok: Usd
+    output_usd_per_mtok: Usd
+    cache_read_usd_per_mtok: Usd | None
+
+
 class Usage(Struct, frozen=True, kw_only=True):
     tenant: str
     timezone: str
@@ -94,6 +107,7 @@ class Usage(Struct, frozen=True, kw_only=True):
         list[Unpriced],
         Meta(description="Models without a price in these periods, most calls first, at most 100"),
     ]
+    prices: Annotated[list[Price], Meta(description="The tenant's own prices, at most 100")]
     as_of: AsOf
 
 

@@ -20,6 +20,8 @@ COMMANDS = (
     "quota.set",
     "state.set",
     "state.delete",
+    "price.set",
+    "usage.adjust",
 )
 INPUTS = ("agent.message", "job.run", *COMMANDS)
 """Types whose schemas become components; the bodies of POST refer to them."""

@@ -34,6 +34,7 @@ def test_an_event_adds_to_its_hour_day_week_and_month() -> None:
             "cost_usd": "0.0123",
             "reported_usd": "0",
             "computed_usd": "0.0123",
+            "adjusted_usd": "0",
             "unpriced_calls": 0,
             "late_events": 0,
             "runs": 0,

@@ -19,6 +19,7 @@ NOTHING = {
     "cost_usd": "0",
     "reported_usd": "0",
     "computed_usd": "0",
+    "adjusted_usd": "0",
     "unpriced_calls": 0,
     "late_events": 0,
     "runs": 0,
@@ -38,6 +39,7 @@ def test_an_unknown_tenant_is_empty() -> None:
         "buckets": [],
         "total": NOTHING,
         "unpriced": [],
+        "prices": [],
     }
     assert alerts(view, "t1", limit=5) == audit(view, "t1", limit=5) == ([], None)
     assert budgets(view, "t1", log_time=0) == [
