@@ -75,6 +75,8 @@ def _input(kind: str, data: type[msgspec.Struct]) -> Schema:
         properties["thresholds"]["default"] = [50, 80, 100]
     if kind in ("agent.message", "job.run"):
         properties["cost_usd"]["anyOf"].append({"type": "null"})
+    if kind == "price.set":
+        properties["cache_read_usd_per_mtok"]["anyOf"].append({"type": "null"})
     if kind == "agent.message":
         # The object's member `cluster` and the plain name are the same label.
         state, label, nothing = properties["cluster_state"]["anyOf"]

@@ -25,7 +25,6 @@ from streams.jobs.rows import (
     run_of,
     use_prefix,
 )
-from streams.memory.rows import LeaseRow
 from streams.usage.report import usage_report
 
 from .log import NOON, Log
@@ -173,7 +172,7 @@ def test_finished_runs_are_removed_when_they_are_old(datasets: int) -> None:
     assert len([key for key in log.view.rows if key[:2] == RunRow.kind]) == 2
     assert len(list(log.view.scan(EdgeRow, EdgeRow.kind))) == 2
     assert len(list(log.view.scan(UseRow, UseRow.kind))) == 2
-    assert log.kinds() == {b"C/", b"J/", b"O/", b"X/", b"E/", b"D/", b"Y/", LeaseRow.kind}
+    assert log.kinds() == {b"C/", b"J/", b"O/", b"X/", b"E/", b"D/", b"Y/"}
 
 
 def test_a_run_that_never_ends_goes_after_thirty_days() -> None:
@@ -185,7 +184,7 @@ def test_a_run_that_never_ends_goes_after_thirty_days() -> None:
     log.now += HOUR + 1
     assert log.runs() == []
     log.tick()
-    assert log.kinds() == {b"Y/", LeaseRow.kind}
+    assert log.kinds() == {b"Y/"}
     # Ticks only look once a minute, and a log without jobs costs them nothing.
     assert log.view.changes > 0
     log.tick()

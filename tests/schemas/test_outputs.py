@@ -9,12 +9,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 from usage.memory_view import MemoryView
 
 from streams.adapters.asyncapi import TYPES, schema_name
+from streams.adapters.examples import INPUTS
 from streams.adapters.prices import CataloguePrices
 from streams.adapters.schemas import schemas
 from streams.agents.admit import Incoming, admit
 from streams.agents.fold import fold
 from streams.core.fold import Entry, Output
-from streams.core.log import VERSION, Origin, QuotaGranted, QuotaRejected, Record
+from streams.core.log import VERSION, Origin, QuotaGranted, QuotaRejected, Record, Tick
 from streams.core.time import DAY, format_time, parse_time
 from streams.topology import AGENT_MESSAGES, OUTPUTS, TENANT_AUDIT, TENANT_COMMANDS
 
@@ -46,6 +47,7 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     ("agent.message", MYSTERY, NOW),
     ("agent.message", CALL, NOW - 5 * DAY),
     ("agent.message", CALL, NOW - 5 * DAY),
+    ("agent.message", CALL, NOW - 40 * DAY),
     ("agent.message", {"content": "Bare."}, NOW),
     ("agent.message", SAID, NOW),
     ("agent.message", SAID | {"memory_id": "old"}, NOW - 5 * DAY),
@@ -56,6 +58,8 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     ("state.set", {"agent": "a", "key": "k", "value": 2, "if_version": 0}, NOW),
     ("state.delete", {"agent": "a", "key": "k"}, NOW),
     ("state.delete", {"agent": "a", "key": "k"}, NOW),
+    *(("price.set", data, NOW) for data in INPUTS["price.set"]),
+    *(("usage.adjust", data, NOW) for data in INPUTS["usage.adjust"]),
 ]
 
 
@@ -79,6 +83,9 @@ def outputs() -> list[Output]:
     for offset, body in enumerate(answers, len(STORY)):
         record = Record(VERSION, "t1", None, "/ops", f"q{offset}", NOW, body)
         made += fold(view, Entry(record, 0, offset, NOW + offset, NOW + offset))
+    later = len(STORY) + len(answers), NOW + DAY
+    tick = Record(VERSION, "", None, "", "tick", later[1], Tick())
+    made += fold(view, Entry(tick, 0, later[0], later[1], later[1]))
     return [effect for effect in made if isinstance(effect, Output)]
 
 

@@ -105,6 +105,20 @@ class Model:
         self.commands[tenant, self.cause] = len(self.told)
         self.tell(tenant, action, error, target, detail)
 
+    def tick(self) -> None:
+        """Each month that is closed and of which it was not said yet, the first to end first."""
+        due = sorted(
+            (end, tenant, start)
+            for (tenant, kind), opened in self.opened.items()
+            for start, end in opened
+            if kind == "month" and self.late(end) and (tenant, kind, start) not in self.noted
+        )
+        for end, tenant, start in due[:20]:
+            self.noted.add((tenant, "month", start))
+            events = self.usage.get((tenant, "month", (start, end)), [])
+            cost = sum((e["reported_usd"] + e["computed_usd"] for _, e in events), Decimal(0))
+            self.tell(tenant, "usage.statement", None, f"month/{start}", cost)
+
     def period_of(self, tenant: str, kind: str, time: int) -> tuple[int, int]:
         opened = self.opened.setdefault((tenant, kind), [])
         for start, end in opened:

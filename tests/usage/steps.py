@@ -71,7 +71,7 @@ budget = do(
 delete = do("delete", tenant=TENANTS, event=COMMANDS, name=("default", "b1", "b2"))
 config = do("config", grace=(1, 24), default=("100", "20"))
 # They move the time, and must do nothing else.
-quiet = do("quiet", body=("tick", "refusal", "content"))
+quiet = do("quiet", body=("tick", "refusal"))
 
 # The same few periods again and again, so that what depends on order is met.
 spending = do(

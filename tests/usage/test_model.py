@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.core.log import Content, Message, Refusal, Tick
+from streams.core.log import Refusal, Tick
 from streams.core.time import DAY, HOUR, parse_time
-from streams.topology import MEMORY_RECORDS
 from streams.usage import budget_commands
 from streams.usage.read import alerts, audit, budgets, usage_report
 from usage.memory_view import MemoryView
@@ -19,11 +18,9 @@ from usage.steps import LOGS, NO_ZONE, TENANTS, Step
 from usage.writer import Writer, data, refolded
 
 SCOPE_KEYS = ("provider", "model", "agent", "cost_attribution", "job", "cluster")
-CONTENT = Content("hello", 2, (), None, None, None, (), None, None, None)
 QUIET = {
     "tick": Tick(),
     "refusal": Refusal("schema"),
-    "content": Message("a1", "", "", "", None, CONTENT),
 }
 
 
@@ -53,9 +50,10 @@ def play(log: Writer, model: Model, passed: int, step: Step) -> None:
         log.config(grace_hours=step["grace"], default_budget=step["default"])
         model.grace, model.default = step["grace"] * HOUR, Decimal(step["default"])
     else:
-        # What is remembered is another tenant's: byte-hours have tests of their own.
-        made = log.append(QUIET[step["body"]], tenant="t3", event=model.cause)
-        assert {output.topic for output in made} <= {MEMORY_RECORDS}
+        made = log.append(QUIET[step["body"]], **about)
+        assert {getattr(output, "type", None) for output in made} <= {"usage.statement"}
+        if step["body"] == "tick":
+            model.tick()
 
 
 def _call(log: Writer, model: Model, step: Step, about: dict[str, str]) -> None:
@@ -111,9 +109,11 @@ def told(output: Any) -> tuple[Any, ...]:
 def _audit(found: dict[str, Any]) -> tuple[Any, ...]:
     target, details = found["target"]["id"], found["details"]
     assert found["outcome"] == ("done" if found["error"] is None else "rejected")
-    if found["action"] == "event.late":
+    if found["action"] in ("event.late", "usage.statement"):
         kind, start = target.split("/")
         target = f"{kind}/{parse_time(start)}"
+    if found["action"] == "usage.statement":
+        return found["error"], target, Decimal(details["cost_usd"])
     return found["error"], target, details.get("revision", details.get("previous"))
 
 
@@ -162,7 +162,7 @@ def test_a_log_comes_to_what_the_naive_model_says(name: str, drawn: st.DataObjec
         assert refolded(again, log.entries) == log.outputs
         assert again.encoded() == log.view.encoded()
 
-    outputs = [output for output in log.outputs if output.topic != MEMORY_RECORDS]
+    outputs = log.outputs
     assert [told(output) for output in outputs] == model.told
     ids = [output.id for output in outputs]
     assert len(set(ids)) == len(ids)
