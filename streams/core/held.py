@@ -25,7 +25,7 @@ _unpack = msgspec.msgpack.Decoder(str).decode
 class HeldRow(Row, frozen=True, array_like=True, gc=False):
     """Bytes of one project; there is none while it stores nothing and all is counted."""
 
-    kind: ClassVar[bytes] = b"H/"
+    kind: ClassVar[bytes] = b"f/"
 
     used: int
     """Bytes stored at ``since``."""

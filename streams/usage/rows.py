@@ -92,7 +92,7 @@ NO_USAGE = UsageRow()
 class ExtraRow(Row, frozen=True, array_like=True, gc=False):
     """Sums beside those of calls, of one period and scope: few calls need to write any of them."""
 
-    kind: ClassVar[bytes] = b"U/"
+    kind: ClassVar[bytes] = b"d/"
 
     states: tuple[int, int, int, int, int, int] = (0, 0, 0, 0, 0, 0)
     """Runs by the state that they have now, in the order of ``STATES``."""
@@ -131,7 +131,7 @@ STATES = ("START", "RUNNING", "OTHER", "COMPLETE", "ABORT", "FAIL")
 class SweptRow(Row, frozen=True, array_like=True):
     """How far byte-hours are counted in this partition."""
 
-    kind: ClassVar[bytes] = b"W/"
+    kind: ClassVar[bytes] = b"j/"
 
     until: int
     """All projects' are counted up to here (log time)."""
@@ -170,7 +170,7 @@ class StatementRow(Row, frozen=True, array_like=True):
 class PricesRow(Row, frozen=True, array_like=True):
     """A tenant's own prices of one model."""
 
-    kind: ClassVar[bytes] = b"P/"
+    kind: ClassVar[bytes] = b"I/"
 
     prices: tuple[tuple[int, int, int, int | None], ...]
     """Event time from which it holds, and nano-USD a million tokens: input, output, input from a

@@ -160,7 +160,7 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         *[_call] * 30,
         *[_budget] * 3,
         *[_reserve] * 3,
-        _command,
+        *[_command] * 2,
         *[_state] * 3,
         *[_talk] * 5,
         *[_access] * 2,
@@ -384,7 +384,19 @@ def _budget(inputs: Inputs) -> None:
 
 def _command(inputs: Inputs) -> None:
     random = inputs.random
-    if random.random() < 0.5:
+    which = random.random()
+    if which < 0.2:
+        data = {"provider": "openai", "model": random.choice(("gpt-4o", "mystery", ""))} | {
+            name: random.choice(("0", "2.5", "0.000000001"))
+            for name in ("input_usd_per_mtok", "output_usd_per_mtok", "cache_read_usd_per_mtok")
+        }
+        data["effective_from"] = format_time(inputs.now - random.choice((0, 1, 40)) * DAY)
+        inputs.event(TENANT_COMMANDS, random.choice(TENANTS), "price.set", data)
+    elif which < 0.4:
+        at = format_time(inputs.now - random.choice((0, 1, 40)) * DAY)
+        data = {"amount_usd": random.choice(("-3", "60", "0.1")), "at": at, "reason": "why"}
+        inputs.event(TENANT_COMMANDS, random.choice(TENANTS), "usage.adjust", data)
+    elif which < 0.7:
         data = {"budget_id": random.choice(("default", "a", "b", "never"))}
         inputs.event(TENANT_COMMANDS, random.choice(TENANTS), "budget.delete", data)
     else:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS = ("hour", "day", "week", "month")
+COSTS = ("reported_usd", "computed_usd", "adjusted_usd")
 FIELDS = (
     "calls",
     "input_tokens",
@@ -18,6 +19,7 @@ FIELDS = (
     "cache_creation_tokens",
     "reported_usd",
     "computed_usd",
+    "adjusted_usd",
     "unpriced_calls",
     "late_events",
 )
@@ -92,6 +94,7 @@ class Model:
         self.commands: dict[tuple[str, str], int] = {}
         """Place in ``told`` of the last record about a tenant's command of an id."""
         self.noted: set[tuple[Any, ...]] = set()
+        self.prices: dict[tuple[str, str, str], dict[int, tuple[Decimal, ...]]] = {}
         self.now = self.log_time = 0
         self.cause = ""
 
@@ -116,8 +119,31 @@ class Model:
         for end, tenant, start in due[:20]:
             self.noted.add((tenant, "month", start))
             events = self.usage.get((tenant, "month", (start, end)), [])
-            cost = sum((e["reported_usd"] + e["computed_usd"] for _, e in events), Decimal(0))
+            cost = sum((e[n] for _, e in events for n in COSTS), Decimal(0))
             self.tell(tenant, "usage.statement", None, f"month/{start}", cost)
+
+    def adjust(self, tenant: str, time: int, amount: Decimal, model: str, project: str) -> None:
+        scope = dict.fromkeys(
+            ("provider", "model", "agent", "cost_attribution", "job", "cluster"), ""
+        )
+        scope |= {"model": model, "cost_attribution": project}
+        event = dict.fromkeys(FIELDS, 0) | {"adjusted_usd": amount}
+        for kind in KINDS:
+            bounds = self.period_of(tenant, kind, time)
+            self.usage.setdefault((tenant, kind, bounds), []).append((scope, event))
+        self.audit(tenant, "usage.adjusted", None, str(time), amount)
+        self.spend(tenant, time, scope, amount)
+
+    def price_of(self, tenant: str, scope: dict[str, str], time: int) -> Any:
+        """Prices (input, output, cached input) of the latest date that is not after the call."""
+        dates = self.prices.get((tenant, scope["provider"], scope["model"]), {})
+        return dates.get(max((date for date in dates if date <= time), default=None))
+
+    def set_price(
+        self, tenant: str, provider: str, model: str, since: int, usd: tuple[Decimal, ...]
+    ) -> None:
+        self.prices.setdefault((tenant, provider, model), {})[since] = usd
+        self.audit(tenant, "price.set", None, f"{provider}/{model}", since)
 
     def period_of(self, tenant: str, kind: str, time: int) -> tuple[int, int]:
         opened = self.opened.setdefault((tenant, kind), [])
@@ -144,14 +170,19 @@ class Model:
         if event["unpriced_calls"] and (tenant, model, day) not in self.noted:
             self.noted.add((tenant, model, day))
             self.tell(tenant, "usage.unpriced", self.cause, *model)
+        cost = event["reported_usd"] + event["computed_usd"]
+        self.spend(tenant, time, scope, cost, event["calls"], event["unpriced_calls"])
+
+    def spend(
+        self, tenant: str, time: int, scope: dict[str, str], cost: Decimal, *counts: int
+    ) -> None:
         self.present(tenant, "default", time)
         for (owner, name), budget in sorted(self.budgets.items()):
             if owner != tenant or budget.deleted:
                 continue
             if any(scope[key] != value for key, value in budget.scope.items()):
                 continue
-            cost = event["reported_usd"] + event["computed_usd"]
-            self.add(tenant, name, budget, time, cost, event["calls"], event["unpriced_calls"])
+            self.add(tenant, name, budget, time, cost, *counts)
 
     def add(
         self,

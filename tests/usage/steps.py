@@ -69,6 +69,26 @@ budget = do(
     scope=({}, {"model": "m1"}, {"agent": ""}, {"provider": "x", "cluster": "eu-1"}),
 )
 delete = do("delete", tenant=TENANTS, event=COMMANDS, name=("default", "b1", "b2"))
+price = do(
+    "price",
+    tenant=TENANTS,
+    event=COMMANDS,
+    ago=ago,
+    provider=("openai", "x"),
+    model=("m1", "m2"),
+    read=("0", "2.5", "0.000000001"),
+    written=("10", "0.000123457"),
+    cached=("0", "1.25"),
+)
+adjust = do(
+    "adjust",
+    tenant=TENANTS,
+    event=COMMANDS,
+    ago=ago,
+    amount=("-7.5", "0", "30", "0.000000001"),
+    model=("", "m1"),
+    cost_attribution=("", "p"),
+)
 config = do("config", grace=(1, 24), default=("100", "20"))
 # They move the time, and must do nothing else.
 quiet = do("quiet", body=("tick", "refusal"))
@@ -112,7 +132,8 @@ command = do("zone", tenant=("t1",), event=("c1", "c2", "c3"), zone=ZONES[:2])
 
 LOGS = {
     "everything": logs(
-        *(call, call, budget, delete, zone, config, quiet), passed=st.integers(0, 40 * 60)
+        *(call, call, call, budget, delete, zone, price, adjust, config, quiet),
+        passed=st.integers(0, 40 * 60),
     ),
     "budgets": logs(
         spending, spending, change, undo, passed=st.sampled_from((0, 0, 1, 60, 24 * 60, 30 * 60))

@@ -151,7 +151,7 @@ def test_a_run_counts_in_the_periods_of_its_first_event() -> None:
 def test_a_run_without_a_call_spends_nothing() -> None:
     log = Writer()
     assert run(log, "a") == 0
-    assert {key[:2] for key in log.view.rows if key[:1].islower()} == {b"u/", b"p/"}
+    assert {key[:2] for key in log.view.rows if key[:1].islower()} == {b"u/", b"d/", b"p/"}
 
 
 def test_a_late_run_is_one_late_event() -> None:

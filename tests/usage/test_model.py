@@ -1,6 +1,6 @@
 """Any log, folded, comes to what a naive model in plain Python says."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.core.log import Refusal, Tick
+from streams.core.log import PriceSet, Refusal, Tick, UsageAdjust
 from streams.core.time import DAY, HOUR, parse_time
 from streams.usage import budget_commands
 from streams.usage.read import alerts, audit, budgets, usage_report
 from usage.memory_view import MemoryView
-from usage.model import FIELDS, KINDS, Budget, Model
+from usage.model import COSTS, FIELDS, KINDS, Budget, Model
 from usage.steps import LOGS, NO_ZONE, TENANTS, Step
 from usage.writer import Writer, data, refolded
 
@@ -46,6 +46,17 @@ def play(log: Writer, model: Model, passed: int, step: Step) -> None:
     elif what == "zone":
         log.zone(step["zone"], **about)
         model.set_zone(tenant, step["zone"], known=step["zone"] != NO_ZONE)
+    elif what == "price":
+        time = log.now - step["ago"] * HOUR // 60
+        usd = tuple(Decimal(step[name]) for name in ("read", "written", "cached"))
+        nano = tuple(int(amount * 10**9) for amount in usd)
+        log.append(PriceSet(step["provider"], step["model"], *nano, time), **about)
+        model.set_price(tenant, step["provider"], step["model"], time, usd)
+    elif what == "adjust":
+        time = log.now - step["ago"] * HOUR // 60
+        amount, labels = Decimal(step["amount"]), (step["model"], step["cost_attribution"])
+        log.append(UsageAdjust(int(amount * 10**9), time, *labels, "why"), **about)
+        model.adjust(tenant, time, amount, *labels)
     elif what == "config":
         log.config(grace_hours=step["grace"], default_budget=step["default"])
         model.grace, model.default = step["grace"] * HOUR, Decimal(step["default"])
@@ -70,14 +81,32 @@ def _call(log: Writer, model: Model, step: Step, about: dict[str, str]) -> None:
     nano = None if reported is None else int(Decimal(reported) * 10**9)
     named = {key: value for key, value in scope.items() if key != "job"}
     log.call(computed, time=time, reported=nano, **named, **tokens, **about)
+    cost, unpriced = Decimal(0), False
+    if reported is None:
+        own = model.price_of(about["tenant"], scope, time)
+        unpriced = own is None and computed is None
+        cost = Decimal(computed or 0) if own is None else _cost(own, tokens)
     event = {
         "calls": 1,
         "reported_usd": Decimal(reported or 0),
-        "computed_usd": Decimal(computed or 0) if reported is None else Decimal(0),
-        "unpriced_calls": int(computed is None and reported is None),
+        "computed_usd": cost,
+        "adjusted_usd": Decimal(0),
+        "unpriced_calls": int(unpriced),
         **tokens,
     }
     model.call(about["tenant"], time, scope, event)
+
+
+def _cost(own: tuple[Decimal, ...], tokens: dict[str, int]) -> Decimal:
+    """Exact, and rounded once."""
+    read, written, cached = own
+    with localcontext(prec=60, rounding=ROUND_HALF_EVEN):
+        exact = (
+            (tokens["input_tokens"] - tokens["cache_read_tokens"]) * read
+            + tokens["cache_read_tokens"] * cached
+            + tokens["output_tokens"] * written
+        ) / 1_000_000
+        return exact.quantize(Decimal("1e-9"))
 
 
 def told(output: Any) -> tuple[Any, ...]:
@@ -114,6 +143,10 @@ def _audit(found: dict[str, Any]) -> tuple[Any, ...]:
         target = f"{kind}/{parse_time(start)}"
     if found["action"] == "usage.statement":
         return found["error"], target, Decimal(details["cost_usd"])
+    if found["action"] == "usage.adjusted":
+        return found["error"], str(parse_time(target)), Decimal(details["amount_usd"])
+    if found["action"] == "price.set":
+        return found["error"], target, parse_time(details["effective_from"])
     return found["error"], target, details.get("revision", details.get("previous"))
 
 
@@ -125,7 +158,7 @@ def _report(view: MemoryView, tenant: str, kind: str, group_by: str | None) -> l
         sums = {
             name: Decimal(bucket[name]) if name.endswith("usd") else bucket[name] for name in FIELDS
         }
-        assert Decimal(bucket["cost_usd"]) == sums["reported_usd"] + sums["computed_usd"]
+        assert Decimal(bucket["cost_usd"]) == sum(sums[name] for name in COSTS)
         found.append((parse_time(bucket["start"]), parse_time(bucket["end"]), value, sums))
     for name in FIELDS:
         assert Decimal(body["total"][name]) == sum(sums[name] for *_, sums in found)

@@ -91,7 +91,7 @@ def test_a_tick_counts_some_projects_some_hours_further() -> None:
         ticks += 1
         total = report(log, "day")["total"]["memory_byte_hours"]
         assert total == pytest.approx(expected + 100 * 1_000 * ticks / 3600)
-        if all(row.since == at("2026-03-04T12") for _, row in log.view.scan(HeldRow, b"H/")):
+        if all(row.since == at("2026-03-04T12") for _, row in log.view.scan(HeldRow, HeldRow.kind)):
             break
     assert ticks == 8 * 4  # 48 hours, six at once; 100 projects, 30 at once
     assert most <= stored.AT_ONCE * (4 * stored.HOURS_AT_ONCE + 4)
@@ -117,5 +117,5 @@ def test_sums_past_64_bits_are_kept() -> None:
     log.tick("2026-03-02T12")
     hold(log.view, "t1", "a", 1 << 50, log.now)
     log.tick("2026-03-02T14")
-    [month] = [row for key, row in log.view.scan(ExtraRow, b"U/t1\x00m")]
+    [month] = [row for key, row in log.view.scan(ExtraRow, b"d/t1\x00m")]
     assert month.byte_micros == (1 << 50) * 2 * HOUR
