@@ -1,5 +1,7 @@
 """`streams usage`: what a tenant used, by period."""
 
+import sys
+
 import click
 import msgspec
 
@@ -11,6 +13,8 @@ from streams.cli.client import (
     settings_for,
     tenant_argument,
 )
+from streams.cli.focus import write_focus
+from streams.core.errors import Misuse
 
 PERIODS = ("hour", "day", "week", "month")
 GROUPS = ("provider", "model", "agent", "cost_attribution", "job", "cluster")
@@ -48,6 +52,14 @@ class Report(msgspec.Struct, frozen=True):
 @click.option("--group-by", type=click.Choice(GROUPS), help="One line for each value of this.")
 @click.option("--from", "start", metavar="TIME", help="First moment, RFC 3339.")
 @click.option("--to", "end", metavar="TIME", help="Moment at which to end, RFC 3339.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "focus")),
+    default="table",
+    show_default=True,
+    help="focus: CSV with the columns of FOCUS 1.2, a line for each model unless --group-by.",
+)
 @api_option
 @json_option
 def usage(
@@ -56,6 +68,7 @@ def usage(
     group_by: str | None,
     start: str | None,
     end: str | None,
+    form: str,
     api: str | None,
     as_json: bool,
 ) -> None:
@@ -65,7 +78,12 @@ def usage(
     Example:
       streams usage t1
       streams usage t1 --period hour --group-by model --from 2026-11-01T00:00:00Z
+      streams usage t1 --format focus > usage.csv
     """
+    if form == "focus" and as_json:
+        raise Misuse("--format focus is CSV: leave --json out")
+    if form == "focus" and group_by is None:
+        group_by = "model"
     with Client(settings_for(api=api)) as client:
         body = client.get(
             *("v1", "tenants", tenant, "usage"),
@@ -73,12 +91,16 @@ def usage(
         )
     if as_json:
         print_body(body)
+    elif form == "focus":
+        write_focus(body, sys.stdout)
     else:
         _print_table(msgspec.json.decode(body, type=Report), group_by)
 
 
 def _print_table(report: Report, group_by: str | None) -> None:
-    from streams.cli.tables import new_table, show  # noqa: PLC0415 - --json needs no rich
+    # --json needs no rich.
+    from streams.cli.spend_chart import spend_chart  # noqa: PLC0415
+    from streams.cli.tables import new_table, show  # noqa: PLC0415
 
     table = new_table(f"usage of {report.tenant} by {report.period} ({report.timezone})")
     table.add_column("from")
@@ -91,7 +113,8 @@ def _print_table(report: Report, group_by: str | None) -> None:
         table.add_row(bucket.start.removesuffix(".000000Z"), *group, *_figures(bucket))
     table.add_section()
     table.add_row("total", *([""] if group_by else []), *_figures(report.total), style="bold")
-    show(table, f"as of {report.as_of}")
+    chart = spend_chart((bucket.start, bucket.cost_usd) for bucket in report.buckets)
+    show(table, f"as of {report.as_of}", chart)
 
 
 def group_name(group: str | dict[str, str] | None) -> str:
@@ -116,4 +139,5 @@ def usd(amount: str) -> str:
     ('40.00', '0.0123', '1,234.50')
     """
     whole, _, part = amount.partition(".")
-    return f"{int(whole):,}.{part.ljust(2, '0')}"
+    sign = "-" if whole == "-0" else ""
+    return f"{sign}{int(whole):,}.{part.ljust(2, '0')}"

@@ -72,7 +72,13 @@ def test_a_problem_of_the_api_is_one_line_and_exit_code_1(
 
 @pytest.mark.parametrize(
     ("amount", "shown"),
-    [("0", "0.00"), ("0.000000001", "0.000000001"), ("1234567.8", "1,234,567.80")],
+    [
+        ("0", "0.00"),
+        ("-0.5", "-0.50"),
+        ("-1234.5", "-1,234.50"),
+        ("0.000000001", "0.000000001"),
+        ("1234567.8", "1,234,567.80"),
+    ],
 )
 def test_money_keeps_every_digit(amount: str, shown: str) -> None:
     assert usd(amount) == shown
