@@ -35,7 +35,7 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dedupe", ("_identify", "streams/runtime/dedupe.py")),
     ("origin fences", ("Fences.",)),
     ("alerts and audit (pure)", ("streams/usage/alerts.py", "streams/core/journal.py")),
-    ("budgets (pure)", ("spend (streams/usage/budgets.py",)),
+    ("budgets (pure)", ("spend (streams/usage/spending.py", "streams/usage/budgets.py")),
     ("usage counters (pure)", ("count (streams/usage/counters.py",)),
     ("fold, the rest (pure)", ("fold (streams/agents/fold.py",)),
     ("fold loop", ("PartitionStore._fold", "PartitionStore.apply", "PartitionStore._apply_some")),

@@ -97,7 +97,7 @@ class View(Reader, Protocol):
 
     deferred: dict[Hashable, Deferred]
     """Settled before anyone else sees the rows, in chunks of any size and any order: so what is
-    deferred commutes, and no fold asks for a row that it may still change."""
+    deferred commutes, or is settled before a fold asks for a row that it may still change."""
 
     def put(self, key: bytes, row: Row) -> None:
         """Set the row at ``key``."""

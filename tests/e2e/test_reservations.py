@@ -27,7 +27,7 @@ async def post(system: System, tenant: str, what: str, api: str = "", **body: An
 async def test_any_worker_reserves_and_settles(
     system: System, tenant: str, until: Callable[..., Awaitable[None]]
 ) -> None:
-    await system.done("budget", "set", tenant, "--id", "b", "--limit-usd", "10")
+    await system.command(tenant, "budget.set", budget_id="b", limit_usd="10", period="day")
     urls = [worker.url for worker in system.workers.values()]
     asked = {"budget_id": "b", "amount_usd": "6", "ttl_seconds": 3_600, "id": "r"}
     answers = [await post(system, tenant, "reserve", url, **asked) for url in urls]
@@ -38,15 +38,15 @@ async def test_any_worker_reserves_and_settles(
     ended = await system.cli("budget", "reserve", tenant, "b", "5", "--ttl", "1")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == "streams: refused: 4.00 USD are left of b\n"
-    short = await system.done("budget", "reserve", tenant, "b", "4", "--ttl", "1", "--id", "short")
-    assert short["granted"] is True
+    brief = {"budget_id": "b", "amount_usd": "4", "ttl_seconds": 1, "id": "brief"}
+    assert (await post(system, tenant, "reserve", **brief)).json()["granted"] is True
 
     async def back() -> bool:
         [budget] = (await system.get(tenant, "budgets"))["items"]
         return bool(budget["held_usd"] == "6")
 
     await until(back)
-    assert (await post(system, tenant, "settle", reservation_id="short", amount_usd=1)).is_error
+    assert (await post(system, tenant, "settle", reservation_id="brief", amount_usd=1)).is_error
     done = await system.done("budget", "settle", tenant, "r", "2.5")
     assert done["left_usd"] == "7.5"
     [budget] = (await system.get(tenant, "budgets"))["items"]
