@@ -139,6 +139,7 @@ class BufferedView:
         self._rows: dict[bytes, Row | None] = {}
         self.dirty: dict[bytes, Row | None] = {}
         self.deferred: dict[Hashable, Deferred] = {}
+        self.kept: dict[Hashable, object] = {}
         self._dirty_keys: list[bytes] = []
         """Sorted, as of the last scan."""
         self._large: list[bytes] = []
@@ -210,6 +211,7 @@ class BufferedView:
         self._large = []
         if len(self._rows) > MAX_CLEAN_ROWS:
             self._rows.clear()
+            self.kept.clear()
 
 
 def write(batch: WriteBatch, rows: list[tuple[bytes, bytes | None]]) -> None:

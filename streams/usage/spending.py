@@ -2,8 +2,9 @@
 
 An event adds to one figure of each budget that it falls under. A figure knows the bounds within
 which nothing is to be sent, as plain integers, so that the usual event costs two comparisons. It
-becomes a row when the fold's changes are taken, or before a command asks (`settle_spending`).
-Leaving out an evaluation that sends nothing changes nothing: chunks of any size give the same.
+becomes a row when the fold's changes are taken, or before a command asks (`settle_spending`), and
+is kept for the next chunk. Leaving out an evaluation that sends nothing changes nothing: chunks of
+any size give the same.
 """
 
 from functools import lru_cache
@@ -33,7 +34,19 @@ _FAR = 1 << 200
 class _Figure:
     """What one budget counts in one period."""
 
-    __slots__ = ("calls", "end", "high", "key", "low", "row", "spent", "start", "unpriced", "watch")
+    __slots__ = (
+        "calls",
+        "changed",
+        "end",
+        "high",
+        "key",
+        "low",
+        "row",
+        "spent",
+        "start",
+        "unpriced",
+        "watch",
+    )
 
     def __init__(self, key: bytes, row: SpendRow) -> None:
         self.key = key
@@ -41,6 +54,8 @@ class _Figure:
         """The alerts that it notes hold; its figures are as they were."""
         self.start, self.end = row.start, row.end
         self.spent, self.calls, self.unpriced = row.spent, row.calls, row.unpriced_calls
+        self.changed = False
+        """Since it was made a row."""
         self.low = self.high = 0
         """Nothing is to be sent where ``low <= spent < high`` before the log time ``watch``."""
         self.watch = 0
@@ -77,7 +92,7 @@ _NO_FIGURE = _Figure(b"", SpendRow(0, 0, 0))
 
 
 class _Line:
-    """One budget of a tenant, with the figures that the chunk has touched."""
+    """One budget of a tenant, with the figures that the chunk has touched, and the last one."""
 
     __slots__ = ("budget", "budget_id", "current", "figures", "key", "scope")
 
@@ -86,20 +101,21 @@ class _Line:
         self.key = key
         self.budget = budget
         self.scope = budget.scope
-        self.figures: dict[bytes, _Figure] = {}
+        self.figures: dict[int, _Figure] = {}
+        """By the start of their period."""
         self.current = _NO_FIGURE
 
     def at(self, view: View, time: int, log_time: int) -> _Figure:
         """Figure of the period that holds a time."""
         budget = self.budget
         period = periods_at(budget.timezone, time)[budget.period]
-        figure = self.figures.get(period.key)
+        figure = self.figures.get(period.start)
         if figure is None:
             key = spend_keys(self.key, budget.generation) + period.key
             row = view.get(SpendRow, key)
             figure = _Figure(key, row or SpendRow(period.start, period.end, budget.revision))
             figure.bound(budget, log_time)
-            self.figures[period.key] = figure
+            self.figures[period.start] = figure
         self.current = figure
         return figure
 
@@ -107,17 +123,31 @@ class _Line:
 class _Spending:
     """The budgets of one tenant."""
 
-    __slots__ = ("default_budget", "lines")
+    __slots__ = ("changed", "default_budget", "lines", "place")
 
-    def __init__(self, lines: list[_Line], config: ConfigRow) -> None:
+    def __init__(self, place: bytes, lines: list[_Line], config: ConfigRow) -> None:
+        self.place = place
         self.lines = lines
         self.default_budget = config.default_budget
+        self.changed: list[_Figure] = []
 
     def settle(self, view: View) -> None:
-        """Make rows of the figures."""
+        """Make rows of the figures that have changed; each line keeps one figure."""
+        for figure in self.changed:
+            view.put(figure.key, figure.as_row())
+            figure.changed = False
+        self.changed.clear()
         for line in self.lines:
-            for figure in line.figures.values():
-                view.put(figure.key, figure.as_row())
+            if len(line.figures) > 1:
+                current = line.current
+                line.figures = {current.start: current}
+
+    def touch(self, view: View, figure: _Figure) -> None:
+        """Note that a figure changes."""
+        if not self.changed:
+            view.deferred[self.place] = self
+        self.changed.append(figure)
+        figure.changed = True
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -138,12 +168,13 @@ def spend(
 ) -> None:
     """Add a call's cost to all budgets of its tenant and send the alerts that follow."""
     cost, time, more = call.reported + call.computed, entry.record.time, (1, call.unpriced)
-    lines = _lines(view, entry.record.tenant, tenant, config, time)
+    spending = _of(view, entry.record.tenant, tenant, config, time)
+    lines = spending.lines
     if counted is not None:
         own = [line for line in lines if line.budget_id == counted.budget_id]
-        _add(view, entry, config, own, call.scope, time, counted.cost, more, outputs)
+        _add(view, entry, config, spending, own, call.scope, time, counted.cost, more, outputs)
         lines = [line for line in lines if line.budget_id != counted.budget_id]
-    _add(view, entry, config, lines, call.scope, time, cost, more, outputs)
+    _add(view, entry, config, spending, lines, call.scope, time, cost, more, outputs)
 
 
 def charge(
@@ -158,9 +189,9 @@ def charge(
 ) -> None:
     """Add to one budget alone, at the record's event time, whatever its scope is."""
     time = entry.record.time
-    lines = _lines(view, entry.record.tenant, tenant, config, time)
-    own = [line for line in lines if line.budget_id == budget_id]
-    _add(view, entry, config, own, None, time, amount, (calls, 0), outputs)
+    spending = _of(view, entry.record.tenant, tenant, config, time)
+    own = [line for line in spending.lines if line.budget_id == budget_id]
+    _add(view, entry, config, spending, own, None, time, amount, (calls, 0), outputs)
 
 
 def adjust(
@@ -184,13 +215,15 @@ def adjust(
     amount : int
         Signed, nano-USD. A figure may go below zero: more was given back than is known of.
     """
-    lines = _lines(view, entry.record.tenant, tenant, config, time)
-    _add(view, entry, config, lines, scope, time, amount, (0, 0), outputs)
+    spending = _of(view, entry.record.tenant, tenant, config, time)
+    _add(view, entry, config, spending, spending.lines, scope, time, amount, (0, 0), outputs)
 
 
 def settle_spending(view: View, tenant: str) -> None:
     """Make rows of what a tenant has spent: called before a fold reads or changes its budgets."""
-    spending = view.deferred.pop(_place(tenant), None)
+    place = _place(tenant)
+    view.kept.pop(place, None)
+    spending = view.deferred.pop(place, None)
     if spending is not None:
         spending.settle(view)
 
@@ -199,6 +232,7 @@ def _add(
     view: View,
     entry: Entry,
     config: ConfigRow,
+    spending: _Spending,
     lines: list[_Line],
     scope: Scope | None,
     time: int,
@@ -216,6 +250,8 @@ def _add(
         figure = line.current
         if not figure.start <= time < figure.end:
             figure = line.at(view, time, log_time)
+        if not figure.changed:
+            spending.touch(view, figure)
         spent = figure.spent = figure.spent + amount
         figure.calls += calls
         figure.unpriced += unpriced
@@ -227,13 +263,13 @@ def _add(
             figure.bound(line.budget, log_time)
 
 
-def _lines(view: View, name: str, tenant: TenantRow, config: ConfigRow, time: int) -> list[_Line]:
+def _of(view: View, name: str, tenant: TenantRow, config: ConfigRow, time: int) -> _Spending:
+    """Find a tenant's budgets as they were kept, or make them of the rows."""
     place = _place(name)
-    spending = view.deferred.get(place)
-    if spending is not None:
-        if spending.default_budget == config.default_budget:  # type: ignore[attr-defined]
-            return spending.lines  # type: ignore[attr-defined, no-any-return]
-        spending.settle(view)
+    found = view.kept.get(place)
+    if isinstance(found, _Spending) and found.default_budget == config.default_budget:
+        return found
+    settle_spending(view, name)
     lines = []
     for budget_id in tenant.budgets:
         key = budget_key(name, budget_id)
@@ -242,8 +278,8 @@ def _lines(view: View, name: str, tenant: TenantRow, config: ConfigRow, time: in
             budget = default_budget(budget, config, since=time)
             view.put(key, budget)
         lines.append(_Line(budget_id, key, budget))
-    view.deferred[place] = _Spending(lines, config)
-    return lines
+    made = view.kept[place] = _Spending(place, lines, config)
+    return made
 
 
 @lru_cache(maxsize=8192)

@@ -22,6 +22,7 @@ class MemoryView:
     def __init__(self, *, stored: bool = False) -> None:
         self.rows: dict[bytes, Row | bytes] = {}
         self.deferred: dict[Hashable, Deferred] = {}
+        self.kept: dict[Hashable, object] = {}
         self.stored = stored
         self.changes = 0
         self._keys: list[bytes] | None = []

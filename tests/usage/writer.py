@@ -84,6 +84,9 @@ class Writer:
         self.entries.append(entry)
         outputs = outputs_of(fold(self.view, entry))
         settle(self.view)
+        if offset % 3 == 0:
+            # What is kept of rows may be gone with any chunk.
+            self.view.kept.clear()
         self.outputs += outputs
         return outputs
 
