@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
@@ -17,6 +18,7 @@ MODELS = (
     ("anthropic", "claude-sonnet-4-5"),
     ("acme", "acme-llm-9"),
 )
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SOURCES = ("/agents/a", "/agents/b", "/jobs")
 
 
@@ -96,6 +98,23 @@ class Input:
         tenant = f"leased-{draw.randrange(12)}"
         return Event("tenant.commands.v1", "quota.set", tenant, "/ops", f"q{n}", self.base, data)
 
+    def _adjust(self, draw: random.Random, n: int) -> Event:
+        """Too little to alert: which of two topics is folded first is nobody's to say."""
+        data = {
+            "amount_usd": f"{draw.uniform(-0.01, 0.01):.12f}",
+            "at": format_time(self.base - draw.randrange(SPREAD_HOURS * HOUR)),
+            "reason": "credit",
+        }
+        tenant = f"adjusted-{draw.randrange(20)}"
+        return Event("tenant.commands.v1", "usage.adjust", tenant, "/ops", f"a{n}", self.base, data)
+
+    def _late(self, draw: random.Random, n: int) -> Event:
+        """Far below the day of grace, in any order."""
+        time = self.base - 10 * 24 * HOUR - draw.randrange(SPREAD_HOURS * HOUR)
+        tenant = f"late-{draw.randrange(20)}"
+        data = _message(draw, metered=True)
+        return Event("agent.messages.v1", "agent.message", tenant, "/late", f"l{n}", time, data)
+
     def stream(self) -> Iterator[Event]:
         """Messages, some of them twice, and now and then a command of a tenant without messages."""
         draw = random.Random(f"events {self.seed}")
@@ -108,6 +127,10 @@ class Input:
                 yield self._budget(draw, quiet, f"b{n}", str(1 + n % 7), period="day")
             if n % 200 == 50:
                 yield self._quota(draw, n)
+            if n % 100 == 75:
+                yield self._adjust(draw, n)
+            if n % 100 == 25:
+                yield self._late(draw, n)
             if recent and draw.random() < 0.03:
                 yield _again(draw, recent[draw.randrange(len(recent))])
                 continue
@@ -129,6 +152,11 @@ class Input:
             yield event
 
 
+def format_time(time: int) -> str:
+    """As users write times."""
+    return (EPOCH + timedelta(microseconds=time)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def _again(draw: random.Random, event: Event) -> Event:
     """The same event once more; half of these claim other tokens, and the first one counts."""
     data = event.data
@@ -137,8 +165,8 @@ def _again(draw: random.Random, event: Event) -> Event:
     return Event(event.topic, event.type, event.tenant, event.source, event.id, event.time, data)
 
 
-def _message(draw: random.Random) -> dict[str, Any]:
-    kind = draw.random()
+def _message(draw: random.Random, *, metered: bool = False) -> dict[str, Any]:
+    kind = 0.5 if metered else draw.random()
     data: dict[str, Any] = {"agent": f"agent-{draw.randrange(5)}"}
     if draw.random() < 0.7:
         data["cost_attribution"] = draw.choice(("project-a", "project-b"))

@@ -24,7 +24,7 @@ PRICES = {
     ("google", "gemini-1.5-flash"): (Decimal("0.075"), Decimal("0.3"), Decimal("0.01875")),
     ("anthropic", "claude-sonnet-4-5"): (Decimal(3), Decimal(15), Decimal("0.3")),
 }
-MONEY = ("cost_usd", "reported_usd", "computed_usd")
+MONEY = ("cost_usd", "reported_usd", "computed_usd", "adjusted_usd")
 SUMS = (
     "calls",
     "input_tokens",
@@ -33,6 +33,7 @@ SUMS = (
     "cache_creation_tokens",
     *MONEY,
     "unpriced_calls",
+    "late_events",
 )
 
 Group = tuple[str, str | None]
@@ -91,6 +92,7 @@ class Model:
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.commands: list[tuple[str, str]] = []
         self.quotas: list[tuple[str, str]] = []
+        self.adjusted: list[tuple[str, str]] = []
         self.unpriced: set[tuple[str, str, str]] = set()
         self.memories: dict[tuple[str, str], Memory] = {}
         self._with_budget: set[str] = set()
@@ -115,6 +117,8 @@ class Model:
         self.seen.add(identity)
         if event.type == "quota.set":
             self.quotas.append((event.tenant, event.id))
+        elif event.type == "usage.adjust":
+            self._adjust(event)
         elif event.type == "budget.set":
             self._set(event)
         else:
@@ -138,6 +142,16 @@ class Model:
                     bucket[name] += value
         return usage
 
+    @property
+    def late(self) -> set[tuple[str, str]]:
+        """Hours and days of which late events must have been told, once each."""
+        return {
+            (tenant, target)
+            for (tenant, day, hour, _), sums in self._calls.items()
+            if sums[-1]
+            for target in (f"hour/{hour}", f"day/{day}")
+        }
+
     def alerts(self) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
         """Return the alerts of each (tenant, budget), in order."""
         return {key: budget.alerts for key, budget in self.budgets.items() if budget.alerts}
@@ -153,6 +167,14 @@ class Model:
             data.get("thresholds", [50, 80, 100]),
             data.get("scope", {}),
         )
+
+    def _adjust(self, event: Event) -> None:
+        """Half-even to a nano-dollar, as money that comes in is read."""
+        amount = nano(Decimal(event.data["amount_usd"]))
+        time = (datetime.fromisoformat(event.data["at"]) - EPOCH) // timedelta(microseconds=1)
+        self.adjusted.append((event.tenant, event.data["at"]))
+        sums = dict.fromkeys(SUMS, 0) | {"cost_usd": amount, "adjusted_usd": amount}
+        self._sum(event.tenant, time, "", sums)
 
     def _remember(self, event: Event) -> None:
         data = event.data
@@ -185,16 +207,9 @@ class Model:
         else:
             unpriced = 1
             self.unpriced.add((event.tenant, provider, model))
-        call = [1, *tokens, 0, reported + computed, reported, computed, unpriced]
-        hour = start_text("hour", "UTC", event.time // QUARTER)
-        day = start_text("day", "UTC", event.time // QUARTER)
-        bucket = self._calls.get((event.tenant, day, hour, model))
-        if bucket is None:
-            self._calls[event.tenant, day, hour, model] = call
-        else:
-            for i, value in enumerate(call):
-                if value:
-                    bucket[i] += value
+        late = int(event.source == "/late")
+        call = [1, *tokens, 0, reported + computed, reported, computed, 0, unpriced, late]
+        self._sum(event.tenant, event.time, model, dict(zip(SUMS, call, strict=True)))
         scope = {"model": model, "cost_attribution": data.get("cost_attribution", "")}
         default = (event.tenant, "default")
         if event.tenant not in self._with_budget:
@@ -203,6 +218,14 @@ class Model:
         for name in ("day", "hour-4o", "berlin", "default"):
             if budget := self.budgets.get((event.tenant, name)):
                 budget.add(event, scope, reported + computed)
+
+    def _sum(self, tenant: str, time: int, model: str, more: dict[str, Any]) -> None:
+        hour = start_text("hour", "UTC", time // QUARTER)
+        day = start_text("day", "UTC", time // QUARTER)
+        bucket = self._calls.setdefault((tenant, day, hour, model), [0] * len(SUMS))
+        for i, value in enumerate(more.values()):
+            if value:
+                bucket[i] += value
 
 
 def nano(amount: Decimal) -> Decimal:
