@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.core import held, journal
-from streams.core.fold import Effect, Entry, View
+from streams.core.fold import DeadLetter, Effect, Entry, View
 from streams.core.log import (
     Accessed,
     BudgetDelete,
@@ -37,6 +37,7 @@ from streams.jobs.rows import RunRow
 from streams.memory import leases, limit
 from streams.memory import rows as memory
 from streams.memory.access import fold_accessed
+from streams.memory.pressure_ticks import relieve
 from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
 from streams.memory.remember import remember
 from streams.memory.state import expire, fold_state_delete, fold_state_set
@@ -47,7 +48,7 @@ from streams.usage.metering import fold_message, meter_run, place_of_run
 from streams.usage.prices import fold_price_set
 from streams.usage.reservations import fold_reserve, fold_settle, forget
 from streams.usage.runs import Ran
-from streams.usage.service import fold_config, fold_refusal
+from streams.usage.service import fold_config, fold_refusal, refused
 from streams.usage.statements import send_statements
 from streams.usage.stored import count_stored
 from streams.usage.tenant_commands import fold_tenant_set
@@ -68,15 +69,30 @@ def _message(view: View, entry: Entry, body: Message) -> list[Effect]:
     if body.content is not None:
         remember(view, entry, body, outputs)
         leases.ask_if_low(view, entry, outputs)
+        _note_refusal(view, entry, outputs)
     return outputs
+
+
+def _state_set(view: View, entry: Entry, body: StateSet) -> list[Effect]:
+    outputs = fold_state_set(view, entry, body)
+    _note_refusal(view, entry, outputs)
+    return outputs
+
+
+def _note_refusal(view: View, entry: Entry, effects: list[Effect]) -> None:
+    """Remember what was refused, as of what admit refuses: who waits for it is told."""
+    for effect in effects:
+        if isinstance(effect, DeadLetter):
+            refused(view, entry, effect.code)
 
 
 def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     """Log time has moved: what is due goes, a bounded part with each tick."""
-    expire(view, entry.log_time)
+    expire(view, entry)
     forget(view, entry.log_time)
     jobs.work(view, entry.log_time)
     effects = limit.fold_tick(view, entry, body)
+    relieve(view, entry, effects)
     leases.tick(view, entry, effects)
     send_statements(view, entry, effects, count_stored(view, entry.log_time))
     return effects
@@ -112,7 +128,7 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     Tick: _tick,
     Config: _config,
     Accessed: fold_accessed,
-    StateSet: fold_state_set,
+    StateSet: _state_set,
     StateDelete: fold_state_delete,
     JobRun: _job_run,
     JobDeclared: jobs.fold_job,

@@ -32,8 +32,8 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     type: str
     id: str
     subject: str
-    data: bytes
-    """JSON."""
+    data: bytes | None
+    """JSON; None: a tombstone, by which a compacted topic forgets the key."""
     key: str | None = None
     """Kafka's key where it is not the tenant: compacted topics keep the last of each key."""
 

@@ -1,7 +1,7 @@
 """Ids are derived from what they name, so that the same log gives the same ids."""
 
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha1
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 NS = uuid5(NAMESPACE_URL, "urn:agent-streams")
@@ -15,7 +15,13 @@ def derived_id(*parts: str) -> str:
     >>> derived_id("t1", "/cars", "1") == derived_id("t1", "/cars", "1")
     True
     """
-    return str(uuid5(NS, "\n".join(parts)))
+    # As uuid.uuid5 and str do it, in a third of the time: each output has such an id.
+    name = NS.bytes + "\n".join(parts).encode()
+    found = bytearray(sha1(name, usedforsecurity=False).digest()[:16])
+    found[6] = found[6] & 0x0F | 0x50
+    found[8] = found[8] & 0x3F | 0x80
+    text = found.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def event_hash(tenant: str, source: str, event_id: str) -> bytes:

@@ -17,6 +17,8 @@ from streams.core.time import DAY, format_time
 ALERTS = "budget.alerts.v1"
 AUDIT = "tenant.audit.v1"
 KEPT = 30 * DAY
+SERVICE = "/agent-streams"
+"""Who did what no sender asked for."""
 
 R = TypeVar("R", bound=Row)
 _json = msgspec.json.Encoder().encode
@@ -82,11 +84,12 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 def alert(
     view: View, entry: Entry, outputs: list[Effect], *, alert_id: str, subject: str, data: Any
 ) -> None:
-    """Send an alert; ``data`` is a struct with a field ``type``."""
-    key = _key(view, entry, outputs, AlertRow)
+    """Send an alert; ``data`` is a struct with fields ``type`` and ``tenant``."""
+    tenant: str = data.tenant
+    key = _key(view, entry, outputs, AlertRow, tenant)
     body = _json(data)
     view.put(key, AlertRow(data.type, body))
-    outputs.append(Output(ALERTS, entry.record.tenant, data.type, alert_id, subject, body))
+    outputs.append(Output(ALERTS, tenant, data.type, alert_id, subject, body))
 
 
 def audit(
@@ -99,17 +102,21 @@ def audit(
     details: dict[str, Any],
     error: str | None = None,
     command: bool = True,
+    tenant: str | None = None,
 ) -> None:
-    """Send an audit record; that of a command can be found by the command's source and id."""
+    """Send an audit record; that of a command can be found by the command's source and id.
+
+    ``tenant`` is given where the record is nobody's, as a tick is.
+    """
     record = entry.record
-    tenant = record.tenant
+    tenant = tenant or record.tenant
     index = len(outputs)
-    key = _key(view, entry, outputs, AuditRow)
+    key = _key(view, entry, outputs, AuditRow, tenant)
     data = Audit(
         action=action,
         tenant=tenant,
         at=format_time(entry.timestamp),
-        actor=record.source,
+        actor=record.source or SERVICE,
         target=target,
         outcome="rejected" if error else "done",
         error=error,
@@ -145,8 +152,7 @@ def newest_first(
             yield key, row
 
 
-def _key(view: View, entry: Entry, outputs: list[Effect], kind: type[Row]) -> bytes:
-    tenant = entry.record.tenant
+def _key(view: View, entry: Entry, outputs: list[Effect], kind: type[Row], tenant: str) -> bytes:
     if not outputs:
         _drop_old(view, tenant, entry.log_time)
     place = sortable(entry.timestamp) + sortable(entry.offset) + len(outputs).to_bytes(4, "big")

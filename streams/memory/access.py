@@ -5,6 +5,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, View
 from streams.core.log import Accessed
 from streams.memory.memories import Memories
+from streams.memory.quota_alerts import check_quota
 from streams.memory.rows import worth
 from streams.memory.use import used
 from streams.memory.working import revalue
@@ -27,4 +28,5 @@ def fold_accessed(view: View, entry: Entry, body: Accessed) -> list[Effect]:
         if now.working:
             revalue(view, memories.agent(now), worth(before, memory_id), worth(now, memory_id))
         memories.put(memory_id, before, now)
+    check_quota(view, entry, outputs, entry.record.tenant)
     return outputs

@@ -17,11 +17,13 @@ from streams.core.log import (
     LeaseRecalled,
     LeaseReturned,
 )
+from streams.core.rows import tenant_key
 from streams.core.time import SECOND
 from streams.memory.rows import (
     CONFIG_KEY,
     LEASE_KEY,
     NO_CONFIG,
+    BytesRow,
     LeaseRow,
     MemoryConfigRow,
     QuotaRow,
@@ -39,7 +41,19 @@ def held(view: View, entry: Entry) -> LeaseRow:
     """Return what this partition holds; the first time, an even share."""
     row = view.get(LeaseRow, LEASE_KEY)
     if row is None:
-        row = LeaseRow(entry.offset, _even(view, None), announcing=QuotaRow.kind)
+        # What a version that knew no leases has stored is the pool's.
+        stored = [
+            each.used
+            for key, each in view.scan(BytesRow, BytesRow.kind)
+            if view.get(QuotaRow, tenant_key(QuotaRow, tenant_of(key))) is None
+        ]
+        row = LeaseRow(
+            entry.offset,
+            _even(view, None),
+            pool_used=sum(stored),
+            sharers=len(stored),
+            announcing=QuotaRow.kind,
+        )
         view.put(LEASE_KEY, row)
     return row
 

@@ -2,32 +2,28 @@
 
 from typing import Any
 
-from msgspec import structs
-
 from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.log import QuotaGranted, QuotaRejected
-from streams.core.rows import tenant_key
-from streams.memory.bytes import used_bytes
-from streams.memory.leases import held
-from streams.memory.rows import LEASE_KEY, QuotaRow
+from streams.memory.bytes import move_in, quota_of
+from streams.memory.quota_alerts import check_quota
+from streams.memory.rows import QuotaRow
 
 
 def fold_quota_granted(view: View, entry: Entry, body: QuotaGranted) -> list[Effect]:
     """Set or replace a quota; one without an id is told again after this partition was rebuilt."""
     effects: list[Effect] = []
     tenant = entry.record.tenant
-    key = tenant_key(QuotaRow, tenant)
-    before = view.get(QuotaRow, key)
+    before = quota_of(view, tenant)
     if before is None:
-        _leave_pool(view, entry, tenant)
         now = QuotaRow(body.quota_mb, body.tier)
     elif (before.quota_mb, before.tier) == (body.quota_mb, body.tier):
         now = before
     else:
         # Only a real change arms the alerts again.
         now = QuotaRow(body.quota_mb, body.tier, before.revision + 1)
-    view.put(key, now)
+    move_in(view, entry, tenant, now)
+    check_quota(view, entry, effects, tenant)
     if entry.record.id:
         details = {"quota_mb": body.quota_mb, "class": body.tier, "revision": now.revision}
         _audit(view, entry, effects, "quota.granted", details)
@@ -40,15 +36,6 @@ def fold_quota_rejected(view: View, entry: Entry, body: QuotaRejected) -> list[E
     details = {"quota_mb": body.quota_mb, "class": body.tier, "detail": body.detail}
     _audit(view, entry, effects, "quota.rejected", details, error=body.error)
     return effects
-
-
-def _leave_pool(view: View, entry: Entry, tenant: str) -> None:
-    """What the tenant has stored lies in the pool no more."""
-    used = used_bytes(view, tenant)
-    lease = held(view, entry)
-    if used:
-        now = structs.replace(lease, pool_used=lease.pool_used - used, sharers=lease.sharers - 1)
-        view.put(LEASE_KEY, now)
 
 
 def _audit(

@@ -16,7 +16,10 @@ from streams.core.journal import Target, audit
 from streams.core.log import Content, Message, Vector
 from streams.core.time import format_time
 from streams.memory.memories import Memories
+from streams.memory.pressure import for_memory, prune
+from streams.memory.quota_alerts import check_quota, tell_overflow
 from streams.memory.record import deletion_date
+from streams.memory.refuse import refuse_memory
 from streams.memory.rows import MemoryRow, VectorRow, vector_key
 from streams.memory.use import used
 
@@ -37,8 +40,17 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
         return
     else:
         now = _made(entry, body, content)
+    way = for_memory(view, entry, record.tenant, memory_id, before, now)
+    if way is None:
+        refuse_memory(view, entry, outputs, memory_id, body)
+        check_quota(view, entry, outputs, record.tenant, full=True)
+        return
+    prune(view, entry, outputs, record.tenant, way.going, "write")
     _keep_vector(view, vector_key(record.tenant, memory_id), before, content.vector)
-    memories.put_working(memory_id, before, now)
+    memories.put_working(memory_id, before, now, reserve=way.reserve)
+    check_quota(view, entry, outputs, record.tenant, full=way.full)
+    if way.overflow:
+        tell_overflow(view, entry, outputs, record.tenant)
 
 
 def _made(entry: Entry, body: Message, content: Content) -> MemoryRow:

@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from streams.core.rows import Row, sortable, tenant_key
+from streams.memory.use import per_byte
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -47,6 +48,12 @@ class BytesRow(Row, frozen=True, array_like=True, gc=False):
     used: int
     reserved: int = 0
     """How much of it lies in the reserve: what is above the tenant's own room and was let in."""
+    over: int = 0
+    """How much of it has no room at all, neither there nor in the reserve."""
+    least: bytes | None = None
+    """No memory that may be pruned is worth less than this; None: there was none yet."""
+    overflowed: int | None = None
+    """Hour of log time (its start) whose overflow by CRITICAL memories was told."""
 
 
 class QuotaRow(Row, frozen=True, array_like=True):
@@ -74,7 +81,7 @@ class LeaseRow(Row, frozen=True, array_like=True):
     """Of the unallocated pool: before control has answered, an even share."""
     reserve: int = 0
     pool_used: int = 0
-    """By tenants without a quota."""
+    """By tenants without a quota, without what they have in the reserve or have no room for."""
     reserve_used: int = 0
     sharers: int = 0
     """Tenants without a quota that have any bytes."""
@@ -91,6 +98,20 @@ class LeaseRow(Row, frozen=True, array_like=True):
     """From which quota on control still has to be told; None: all told."""
     inquiry: int = -1
     """Control's inquiry that was heard last."""
+    shedding: bytes | None = None
+    """At which tenant to go on where tenants have more than is left of the pool."""
+
+
+class PrunableRow(Row, frozen=True, array_like=True, gc=False):
+    """A memory that pressure may remove; the key holds what it is worth, the least first."""
+
+    kind: ClassVar[bytes] = b"Z/"
+
+
+class PressureRow(Row, frozen=True, array_like=True):
+    """A tenant has bytes without room: ticks take its least valuable memories away."""
+
+    kind: ClassVar[bytes] = b"T/"
 
 
 class MemoryRow(Row, frozen=True, array_like=True):
@@ -193,6 +214,8 @@ ROWS: tuple[type[Row], ...] = (
     ValueRow,
     DueRow,
     BytesRow,
+    PrunableRow,
+    PressureRow,
     MemoryRow,
     VectorRow,
     TimelineRow,
@@ -273,3 +296,13 @@ def worth(row: MemoryRow, memory_id: str) -> bytes:
 def id_of_worth(worth: bytes) -> str:
     """The memory in its worth."""
     return worth[9:].decode()
+
+
+def prunable_prefix(tenant: str) -> bytes:
+    """All of a tenant's memories that may be pruned; what each is worth completes it."""
+    return tenant_key(PrunableRow, tenant)
+
+
+def worth_per_byte(priority: int, use: int, size: int, memory_id: str) -> bytes:
+    """What the bytes of a memory are worth, as bytes that sort as it does."""
+    return b"%c%b%b" % (priority, sortable(per_byte(use, size)), memory_id.encode())

@@ -15,6 +15,9 @@ from streams.core.log import StateDelete, StateSet
 from streams.core.sweep import SweepRow
 from streams.core.time import DAY, SECOND, format_time
 from streams.memory.bytes import add_bytes
+from streams.memory.pressure import for_state, prune
+from streams.memory.quota_alerts import check_quota
+from streams.memory.refuse import QUOTA_EXCEEDED, refuse_state
 from streams.memory.rows import (
     DueRow,
     StateRow,
@@ -28,7 +31,7 @@ from streams.memory.rows import (
 
 KEPT = 30 * DAY
 """How long what is left of a key keeps its version."""
-AT_ONCE = 60
+AT_ONCE = 50
 """Rows that one tick may expire; a tick has other work too, and all of it is bounded."""
 WITH_ONE = 2
 """Rows that expire with a record that adds one with a due time: more go than come."""
@@ -46,23 +49,29 @@ def fold_state_set(view: View, entry: Entry, body: StateSet) -> list[Effect]:
     version = 0 if before is None or before.deleted else before.number
     details: dict[str, Any] = {"agent": body.agent, "key": body.key}
     error = None
+    size = len(body.key.encode()) + len(body.value)
+    way = None
     if body.if_version is not None and body.if_version != version:
         error = "conflict"
         details |= _conflict(version, body.if_version)
+    elif (way := for_state(view, entry, tenant, size - _size(stored), size)) is None:
+        error = QUOTA_EXCEEDED
+        details["detail"] = refuse_state(entry, outputs, body)
     else:
+        prune(view, entry, outputs, tenant, way.going, "write")
         number = 1 if before is None else before.number + 1
         ttl = body.ttl_seconds
         due = None if ttl is None else entry.log_time + ttl * SECOND
-        size = len(body.key.encode()) + len(body.value)
-        now = StateRow(number, entry.timestamp, size, due)
-        _replace(view, place, stored, now, entry.log_time)
+        _replace(view, entry, place, stored, StateRow(number, entry.timestamp, size, due))
         view.put(value_key(place), ValueRow(body.value))
         expires_at = None if due is None else format_time(due)
         details |= {"version": number, "bytes": len(body.value), "expires_at": expires_at}
         if due is not None:
-            expire(view, entry.log_time, WITH_ONE)
+            expire(view, entry, WITH_ONE)
     target = _target(body)
     audit(view, entry, outputs, action="state.set", target=target, details=details, error=error)
+    if error != "conflict":
+        check_quota(view, entry, outputs, tenant, full=way is None or way.full)
     return outputs
 
 
@@ -81,8 +90,8 @@ def fold_state_delete(view: View, entry: Entry, body: StateDelete) -> list[Effec
         details |= _conflict(before.number, body.if_version)
     else:
         details["version"] = before.number
-        _replace(view, place, stored, _remains(before, entry.log_time), entry.log_time)
-        expire(view, entry.log_time, WITH_ONE)
+        _replace(view, entry, place, stored, _remains(before, entry.log_time))
+        expire(view, entry, WITH_ONE)
     target = _target(body)
     audit(view, entry, outputs, action="state.deleted", target=target, details=details, error=error)
     return outputs
@@ -95,12 +104,13 @@ def as_of(row: StateRow | None, log_time: int) -> StateRow | None:
     return row
 
 
-def expire(view: View, log_time: int, at_most: int = AT_ONCE) -> None:
+def expire(view: View, entry: Entry, at_most: int = AT_ONCE) -> None:
     """Take away what is due, the earliest first, at most so many rows.
 
     A due time lies after the log time at which it is written. So nothing new ever comes before what
     was found last, and looking begins there: not at all that was removed before it.
     """
+    log_time = entry.log_time
     due: list[bytes] = []
     swept = view.get(SweepRow, _SWEPT)
     start = None if swept is None else due_key(swept.due, b"")
@@ -114,7 +124,7 @@ def expire(view: View, log_time: int, at_most: int = AT_ONCE) -> None:
         row = view.get(StateRow, place)
         if row is not None and row.due is not None:
             last = row.due
-            _replace(view, place, row, as_of(row, log_time), log_time)
+            _replace(view, entry, place, row, as_of(row, log_time))
     if last is not None:
         view.put(_SWEPT, SweepRow(last))
 
@@ -130,7 +140,7 @@ def _remains(row: StateRow, since: int) -> StateRow:
 
 
 def _replace(
-    view: View, place: bytes, before: StateRow | None, now: StateRow | None, log_time: int
+    view: View, entry: Entry, place: bytes, before: StateRow | None, now: StateRow | None
 ) -> None:
     """Put a row in the place of another, with its due time and its bytes."""
     if before is not None and before.due is not None:
@@ -143,7 +153,7 @@ def _replace(
         view.put(place, now)
         if now.due is not None:
             view.put(due_key(now.due, place), DueRow())
-    add_bytes(view, tenant_of(place), _size(now) - _size(before), log_time)
+    add_bytes(view, entry, tenant_of(place), _size(now) - _size(before))
 
 
 def _size(row: StateRow | None) -> int:

@@ -6,6 +6,7 @@ alike, so that their order changes only when one is used. Integers throughout: t
 everywhere.
 """
 
+from functools import lru_cache
 from math import isqrt
 
 from streams.core.time import DAY
@@ -45,6 +46,23 @@ def used(before: int | None, at: int, count: int = 1) -> int:
         return added
     low, high = sorted((before, added))
     return high + _log2((1 << _UNIT) + _halved(high - low))
+
+
+def per_byte(use: int, size: int) -> int:
+    """Use of each byte: the logarithm of the use without that of the bytes.
+
+    Examples
+    --------
+    >>> per_byte(12 * ONE, 1024) == 2 * ONE
+    True
+    """
+    return use - _log2_of_bytes(size)
+
+
+@lru_cache(maxsize=8192)
+def _log2_of_bytes(size: int) -> int:
+    # Memories are of few sizes, and each is asked for twice a change.
+    return _log2(max(size, 1) << _UNIT)
 
 
 def _halved(times: int) -> int:

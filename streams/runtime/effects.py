@@ -22,7 +22,7 @@ class Sending(msgspec.Struct, frozen=True):
     """Full name."""
     partition: int
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: list[tuple[str, bytes]]
     effect: Effect
 

@@ -23,15 +23,20 @@ def fold_config(view: View, entry: Entry, body: Config) -> list[Effect]:
 
 
 def fold_refusal(view: View, entry: Entry, body: Refusal) -> list[Effect]:
+    """Remember that admit refused an input record."""
+    refused(view, entry, body.code)
+    return []
+
+
+def refused(view: View, entry: Entry, code: str) -> None:
     """Remember for a day that an input record was refused, and drop what is older."""
     record = entry.record
     if record.origin is None:
-        return []
+        return
     prefix = _prefix(record.origin.topic, record.origin.partition)
     since = entry.log_time - KEPT
     drop_old(view, RefusedRow, prefix, entry.log_time, lambda _, row: row.at < since)
-    view.put(_key(record.origin), RefusedRow(body.code, record.tenant, entry.log_time))
-    return []
+    view.put(_key(record.origin), RefusedRow(code, record.tenant, entry.log_time))
 
 
 def refusal(reader: Reader, tenant: str, topic: str, partition: int, offset: int) -> str | None:

@@ -127,7 +127,7 @@ def test_the_log_has_all_that_can_happen(
         {
             b"budget.threshold.crossed": 100,
             b"budget.exceeded": 100,
-            b"budget.recovered": 50,
+            b"budget.recovered": 20,
             b"budget.forecast.exceeded": 20,
             b"budget.corrected": 20,
             b"usage.unpriced": 50,
@@ -136,8 +136,12 @@ def test_the_log_has_all_that_can_happen(
             b"budget.deleted": 10,
             b"tenant.set": 10,
             b"state.set": 50,
-            b"memory.record": 200,
+            b"memory.record": 100,
             b"memory.expired": 2,
+            b"memory.pruned": 10,
+            b"quota.rejected": 20,
+            b"quota.threshold.crossed": 5,
+            b"quota.critical.overflow": 1,
             b"state.deleted": 5,
         }
     )

@@ -24,6 +24,7 @@ from streams.core.log import (
     JobDeclared,
     JobRun,
     Message,
+    QuotaGranted,
     Refusal,
     StateDelete,
     StateSet,
@@ -34,6 +35,7 @@ from streams.core.log import (
 from streams.core.time import DAY, SECOND, parse_time
 from streams.jobs.lineage import AT_ONCE as EDGES_AT_ONCE
 from streams.memory import rows as memory
+from streams.memory.pressure_ticks import AT_ONCE as PRUNED_AT_ONCE
 from streams.memory.state import AT_ONCE as EXPIRED_AT_ONCE
 from streams.memory.working import AT_ONCE as MOVED_AT_ONCE
 
@@ -164,14 +166,21 @@ def test_a_tick_with_all_of_its_work_changes_at_most_a_thousand_rows() -> None:
     for number in range(3 * MOVED_AT_ONCE):
         said = structs.replace(content, memory_id=str(number), vector=Vector("m", 0.1, b"\x01"))
         log.append(Message(f"a{number % 50}", "", "", "", None, said))
+    for number in range(2 * PRUNED_AT_ONCE):
+        said = structs.replace(content, memory_id=str(number), vector=Vector("m", 0.1, b"\x01"))
+        log.append(Message(f"a{number}", "", "", "", None, said), tenant="full")
     log.now += 60 * SECOND
     log.append(Config(24, 24, 10**11, "", 48, 3600, 0))
     many = tuple(Dataset("s3", f"d{number}") for number in range(3 * EDGES_AT_ONCE))
     log.append(JobRun("r", "ns", "load", "COMPLETE", inputs=many))
     log.now += SECOND
-    before = log.view.changes
+    log.append(QuotaGranted(0, "standard"), tenant="full")
+    before = log.view.encoded()
     log.append(Tick())
-    changed = log.view.changes - before
-    # What each kind of work does of it: expiry, moved memories, edges.
-    least = 3 * EXPIRED_AT_ONCE + 2 * MOVED_AT_ONCE + EDGES_AT_ONCE
+    now = log.view.encoded()
+    changed = sum(now.get(key) != before.get(key) for key in {*now, *before})
+    # What each kind of work does of it: expiry, moved memories, pruned ones, edges.
+    pruned = sum(output.type == "memory.pruned" for output in log.outputs)
+    assert pruned == PRUNED_AT_ONCE
+    least = 3 * EXPIRED_AT_ONCE + 2 * MOVED_AT_ONCE + 5 * PRUNED_AT_ONCE + EDGES_AT_ONCE
     assert least <= changed <= 1_000

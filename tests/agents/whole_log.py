@@ -170,7 +170,7 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         *[Inputs.again] * 4,
         Inputs.repeat,
         _tick,
-        _control,
+        *[_control] * 3,
         _odd,
     )
     # What this partition holds of the shared memory has the epoch 0 then.
@@ -184,8 +184,12 @@ def whole_log(seed: int, size: int) -> list[Raw]:
             _wide(inputs)
         if random.random() < 0.006:
             _config(inputs)
-    # The last record leaves work that only ticks would do.
+    # The last records leave work that only ticks would do.
     _wide(inputs)
+    for _ in range(5):
+        _reserve(inputs)
+    for tenant in TENANTS[:3]:
+        inputs.write(tenant, QuotaGranted(0, "standard"), Origin("control", 0, 0, len(inputs.log)))
     return inputs.log
 
 
@@ -304,7 +308,7 @@ def _talk(inputs: Inputs) -> None:
     """Few agents say much: their working memories are full, and what they said is corrected."""
     random = inputs.random
     data: dict[str, Any] = {
-        "content": random.choice(("hello", "é" * 500)),
+        "content": random.choice(("hello", "é" * 500, *["x" * 200_000] * 2)),
         "priority": random.choice((None, "LOW", "HIGH", "CRITICAL")),
         "agent": random.choice((None, "a1", "a2")),
         "context_tags": random.choice((None, ["b", "a"])),
@@ -339,7 +343,7 @@ def _control(inputs: Inputs) -> None:
     origin = Origin("control", 0, 0, len(inputs.log))
     body: log.Body = random.choice(
         (
-            QuotaGranted(random.choice((0, 1, 2, 64)), random.choice(("standard", "critical"))),
+            QuotaGranted(random.choice((0, 1, 1, 2)), random.choice(("standard", "critical"))),
             QuotaRejected(9_999, "standard", "ResourceError", "Cannot allocate"),
             LeaseGiven(
                 epoch, random.randrange(4), random.choice((0, 1 << 20)), 1 << 16, 1 << 24, 1 << 22

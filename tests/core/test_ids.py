@@ -1,10 +1,12 @@
 """Ids: Kafka's own partitioner as the oracle, and no two events with one hash by construction."""
 
+from uuid import uuid5
+
 from aiokafka.partitioner import murmur2 as kafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.ids import event_hash, murmur2
+from streams.core.ids import NS, derived_id, event_hash, murmur2
 
 
 @given(st.binary(max_size=64))
@@ -21,3 +23,8 @@ def test_a_shifted_boundary_is_another_event() -> None:
     assert (
         len({event_hash("a", "b", "c"), event_hash("ab", "", "c"), event_hash("a", "bc", "")}) == 3
     )
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
+def test_derived_ids_are_those_of_the_standard(parts: list[str]) -> None:
+    assert derived_id(*parts) == str(uuid5(NS, "\n".join(parts)))

@@ -7,8 +7,20 @@ from typing import Any
 from usage.writer import Writer, data
 
 from streams.core.fold import Output
-from streams.core.log import DEFAULT_CONFIG, Accessed, Content, Message, Origin, Tick, Vector
+from streams.core.log import (
+    DEFAULT_CONFIG,
+    Accessed,
+    Content,
+    LeaseGiven,
+    LeaseRecalled,
+    Message,
+    Origin,
+    QuotaGranted,
+    Tick,
+    Vector,
+)
 from streams.core.time import SECOND
+from streams.memory.leases import held
 from streams.memory.memories import RECORDS
 from streams.memory.recall import memories
 
@@ -58,6 +70,18 @@ class MemoryLog(Writer):
         fields = [getattr(DEFAULT_CONFIG, name) for name in DEFAULT_CONFIG.__struct_fields__]
         at = DEFAULT_CONFIG.__struct_fields__.index("working_limit")
         self.append(type(DEFAULT_CONFIG)(*fields[:at], limit, *fields[at + 1 :]), tenant="")
+
+    def quota(self, quota_mb: int, tier: str = "standard", **rest: Any) -> list[Output]:
+        """Append control's grant of a quota."""
+        return self.append(QuotaGranted(quota_mb, tier), **rest)
+
+    def hold(self, pool: int, reserve: int = 0, total: int = 0) -> None:
+        """Let the partition hold so much of the pool and of the reserve, as control gives it."""
+        self.append(Tick(), tenant="")
+        lease = held(self.view, self.entries[-1])
+        back = LeaseRecalled(lease.epoch, lease.pool, None, pool)
+        self.append(back, tenant="")
+        self.append(LeaseGiven(lease.epoch, 0, pool, reserve, pool, total), tenant="")
 
     def wait(self, seconds: int, *, ticks: int = 0) -> None:
         """Let log time pass, and tick."""

@@ -16,16 +16,20 @@ from streams.core.rows import tenant_key
 from streams.core.time import SECOND, format_time
 from streams.memory.bytes import used_bytes
 from streams.memory.memories import RECORDS
+from streams.memory.prunable import least_first
 from streams.memory.rows import (
     AgentRow,
     CountRow,
     MemoryRow,
+    PrunableRow,
     TimelineRow,
     VectorRow,
     WorkingRow,
+    id_of_worth,
+    prunable_prefix,
     working_prefix,
 )
-from streams.memory.use import used
+from streams.memory.use import per_byte, used
 
 TENANTS, IDS = ("t1", "t2"), ("a", "a:1", "B", "b-2", "c")
 LIMIT = 3
@@ -201,6 +205,21 @@ class Machine(RuleBasedStateMachine):
             counts = self.log.view.get(CountRow, tenant_key(CountRow, tenant)) or CountRow(0, 0)
             assert counts == CountRow(tiers.count("working"), tiers.count("long_term"))
         assert not latest
+
+    @invariant()
+    def the_least_valuable_are_known(self) -> None:
+        for tenant in TENANTS:
+            order = []
+            for name in (name for owner, name in self.memories if owner == tenant):
+                record = self._expected(tenant, name)
+                size = record["bytes"] + 2 * (record["tier"] == "working")
+                worth = per_byte(self.use[tenant, name], size)
+                if record["priority"] != "CRITICAL":
+                    order.append((PRIORITIES[record["priority"]], worth, name))
+            found = list(least_first(self.log.view, tenant))
+            assert [id_of_worth(worth) for worth in found] == [name for *_, name in sorted(order)]
+            rows = self.log.view.scan(PrunableRow, prunable_prefix(tenant))
+            assert len(list(rows)) == len(found)
 
     @invariant()
     def no_row_is_left_over(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from usage.memory_view import MemoryView
+from usage.writer import an_entry
 
 from streams.memory.bytes import add_bytes
 from streams.runtime import metrics, tenant_bytes
@@ -26,7 +27,7 @@ def partitions(**used: int) -> dict[int, MemoryView]:
     """Tenants in two partitions, by turns."""
     views = {2: MemoryView(stored=True), 5: MemoryView(stored=True)}
     for number, (tenant, size) in enumerate(used.items()):
-        add_bytes(views[2 if number % 2 else 5], tenant, size, 0)
+        add_bytes(views[2 if number % 2 else 5], an_entry(), tenant, size)
     return views
 
 
@@ -41,8 +42,8 @@ def test_the_largest_are_shown_after_a_pass(
         assert shown() == {}
         looking.look(views)
     assert shown() == {"b": 50, "c": 7, "e": 6}
-    add_bytes(views[2], "d", 999, 0)
-    add_bytes(views[2], "b", -50, 0)
+    add_bytes(views[2], an_entry(), "d", 999)
+    add_bytes(views[2], an_entry(), "b", -50)
     for _ in range(looks):
         looking.look(views)
     assert shown() == {"d": 1000, "c": 7, "e": 6}

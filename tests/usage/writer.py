@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.agents.fold import fold
-from streams.core.fold import Effect, Entry, Output, settle
+from streams.core.fold import DeadLetter, Effect, Entry, Output, settle
 from streams.core.log import (
     Body,
     BudgetDelete,
@@ -44,6 +44,12 @@ def refolded(view: MemoryView, entries: list[Entry]) -> list[Output]:
     return [output for entry in entries for output in outputs_of(fold(view, entry))]
 
 
+def an_entry(offset: int = 0) -> Entry:
+    """A record at its place, where only the place matters."""
+    now = at("2026-03-02T12")
+    return Entry(Record(1, "t1", None, "/test", f"e{offset}", now, Tick()), 3, offset, now, now)
+
+
 class Writer:
     """Appends records at ``now`` and folds each at once.
 
@@ -56,6 +62,7 @@ class Writer:
         self.log_time = 0
         self.entries: list[Entry] = []
         self.outputs: list[Output] = []
+        self.refused: list[DeadLetter] = []
 
     def append(
         self,
@@ -82,7 +89,9 @@ class Writer:
         self.log_time = max(self.log_time, self.now)
         entry = Entry(decode(encode(record)), 3, offset, self.now, self.log_time)
         self.entries.append(entry)
-        outputs = outputs_of(fold(self.view, entry))
+        effects = fold(self.view, entry)
+        self.refused += [effect for effect in effects if isinstance(effect, DeadLetter)]
+        outputs = outputs_of(effects)
         settle(self.view)
         if offset % 3 == 0:
             # What is kept of rows may be gone with any chunk.
