@@ -24,6 +24,7 @@ def main() -> int:
     )
     parser.add_argument("--only", nargs="+", choices=KINDS, help="a plan of these faults alone")
     parser.add_argument("--rounds", type=int, default=4, help="faults a process with --only")
+    parser.add_argument("--trace", type=Path, help="the Azure trace's CSV instead of made events")
     parser.add_argument("--base", type=int, help="newest event time, microseconds")
     parser.add_argument("--keep", type=Path, help="leave the folders of failed seeds here")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
@@ -38,6 +39,7 @@ def main() -> int:
             options.brokers,
             options.base,
             partial(_simple, options.only, options.rounds) if options.only else None,
+            options.trace,
             options.keep,
         ),
         _say,

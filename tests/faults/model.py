@@ -92,6 +92,7 @@ class Model:
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.commands: list[tuple[str, str]] = []
         self.quotas: list[tuple[str, str]] = []
+        self.zones: dict[str, str] = {}
         self.adjusted: list[tuple[str, str]] = []
         self.unpriced: set[tuple[str, str, str]] = set()
         self.memories: dict[tuple[str, str], Memory] = {}
@@ -115,7 +116,9 @@ class Model:
             self.duplicates += 1
             return
         self.seen.add(identity)
-        if event.type == "quota.set":
+        if event.type == "tenant.set":
+            self.zones[event.tenant] = event.data["timezone"]
+        elif event.type == "quota.set":
             self.quotas.append((event.tenant, event.id))
         elif event.type == "usage.adjust":
             self._adjust(event)
@@ -220,8 +223,9 @@ class Model:
                 budget.add(event, scope, reported + computed)
 
     def _sum(self, tenant: str, time: int, model: str, more: dict[str, Any]) -> None:
-        hour = start_text("hour", "UTC", time // QUARTER)
-        day = start_text("day", "UTC", time // QUARTER)
+        zone = self.zones.get(tenant, "UTC")
+        hour = start_text("hour", zone, time // QUARTER)
+        day = start_text("day", zone, time // QUARTER)
         bucket = self._calls.setdefault((tenant, day, hour, model), [0] * len(SUMS))
         for i, value in enumerate(more.values()):
             if value:

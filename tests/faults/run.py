@@ -26,6 +26,7 @@ from tests.faults.memories import check_memories
 from tests.faults.model import Model
 from tests.faults.plan import LEAST, Plan, make_plan
 from tests.faults.quotas import check_quotas
+from tests.faults.trace import Trace
 from tests.faults.watch import Watch
 from tests.faults.wrong import Wrong
 
@@ -63,7 +64,7 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        given: Input,
+        given: Input | Trace,
         *,
         plan: Plan | None = None,
         cluster: EmbeddedCluster | None = None,

@@ -18,6 +18,7 @@ from tests.faults.events import Input
 from tests.faults.feed import today
 from tests.faults.plan import Plan
 from tests.faults.run import Broken, Run
+from tests.faults.trace import Trace
 
 EVENTS = 240_000
 ATTEMPTS = 3
@@ -48,6 +49,8 @@ class Options:
     """Newest event time, microseconds; None: this hour's start."""
     plan: Callable[[int, int], Plan] | None = None
     """Of (seed, brokers), instead of a seed's own."""
+    trace: Path | None = None
+    """A real trace instead of made events."""
     keep: Path | None = None
     """Where folders of failed seeds stay: logs, databases, Kafka."""
 
@@ -109,8 +112,11 @@ def one(seed: int, options: Options, say: Callable[[str], None] = _silent) -> di
         Something that must hold does not.
     """
     brokers = brokers_of(seed) if options.brokers is None else options.brokers
-    given = Input(
-        seed, today() if options.base is None else options.base, options.events, options.tenants
+    base = today() if options.base is None else options.base
+    given = (
+        Input(seed, base, options.events, options.tenants)
+        if options.trace is None
+        else Trace(options.trace, seed, base, options.events)
     )
     plan = options.plan(seed, brokers) if options.plan else None
     with _folder(seed, options.keep) as data, _kafka(data / "kafka", brokers) as kafka:
