@@ -354,3 +354,19 @@ def test_dead_letter_headers_replace_those_of_an_earlier_refusal() -> None:
     ]
     again = msgspec.structs.replace(record, headers=first)
     assert dead_letter_headers(again, error, "prefix.agent.messages.v1") == first
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [("2026-01-02T03:00:00Z", None), ("9999-01-01T00:00:00Z", "bad_time")],
+)
+def test_a_correction_is_for_a_time_that_has_come(at: str, code: str | None) -> None:
+    value = json.dumps({"amount_usd": "-1", "at": at, "reason": "why"}).encode()
+    headers = marks(ce_type=b"usage.adjust")
+    record = incoming(value, headers=headers, topic=TENANT_COMMANDS)
+    if code is None:
+        body = admit(record, Book()).body
+        assert body == log.UsageAdjust(-(10**9), parse_time(at), "", "", "why")
+    else:
+        found = refused(record)
+        assert (found.code, found.tenant) == (code, "t1")
