@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.core.fold import settle
 from streams.core.held import HeldRow, hold
-from streams.core.log import Content, Message, StateSet, Vector
+from streams.core.log import Content, Message, StateSet, Tick, Vector
 from streams.core.time import HOUR, SECOND, format_time, parse_time
 from streams.memory.bytes import used_bytes
 from streams.usage import stored
@@ -119,3 +120,19 @@ def test_sums_past_64_bits_are_kept() -> None:
     log.tick("2026-03-02T14")
     [month] = [row for key, row in log.view.scan(ExtraRow, b"d/t1\x00m")]
     assert month.byte_micros == (1 << 50) * 2 * HOUR
+
+
+def test_what_projects_hold_is_what_the_tenant_takes() -> None:
+    log = Writer(now="2026-03-02T12")
+    for n in range(12):
+        content = msgspec.structs.replace(CONTENT, text="x" * n, memory_id=f"m{n % 5}")
+        given = msgspec.structs.replace(content, given=("cost_attribution",))
+        log.append(Message("a1", "", "abc"[n % 3], "", None, given))
+        log.append(StateSet("agent", f"k{n % 4}", b"1" * n, None, 1))
+        log.now += 700 * SECOND
+        log.append(Tick(), tenant="")
+    held = sum(
+        row.used + sum(change for _, change, _ in row.steps)
+        for _, row in log.view.scan(HeldRow, HeldRow.kind)
+    )
+    assert held == used_bytes(log.view, "t1") > 0
