@@ -39,7 +39,7 @@ def test_lists_all_that_must_be_without_a_broker(
             "message.timestamp.type": "LogAppendTime",
         },
         "key": "tenant",
-        "writers": ["admit", "fold (ticks)"],
+        "writers": ["admit", "fold (ticks)", "control"],
         "readers": ["fold"],
         "internal": True,
         "fixed_partitions": True,

@@ -150,7 +150,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(steps, st.sampled_from(([50, 100], [50, 80, 100], [30])))
 def test_any_ups_and_downs_come_to_what_the_naive_model_says(
     drawn: list[tuple[str, int, int, str]], thresholds: list[int]
