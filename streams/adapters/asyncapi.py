@@ -30,6 +30,8 @@ TYPES: dict[str, tuple[str, ...]] = {
         "budget.forecast.exceeded",
         "budget.recovered",
         "budget.corrected",
+        "quota.threshold.crossed",
+        "quota.critical.overflow",
         "usage.unpriced",
     ),
     topology.TENANT_AUDIT: (
@@ -41,6 +43,7 @@ TYPES: dict[str, tuple[str, ...]] = {
         "state.set",
         "state.deleted",
         "memory.expired",
+        "memory.pruned",
         "price.set",
         "usage.adjusted",
         "usage.statement",

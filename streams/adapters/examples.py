@@ -178,6 +178,40 @@ ALERTS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+_QUOTA_ALERT = {
+    "alert_id": "3d6f0a52-7f6e-5a0b-9a57-7c1e2f3a4b5c",
+    "tenant": "t1",
+    "revision": 1,
+    "period_start": None,
+    "used_bytes": 429496730,
+    "reserve_bytes": 0,
+    "quota_mb": 512,
+    "cause": _CAUSE,
+    "at": _AT,
+}
+ALERTS |= {
+    "quota.threshold.crossed": [
+        {
+            **_QUOTA_ALERT,
+            "type": "quota.threshold.crossed",
+            "severity": "warning",
+            "threshold_percent": 80,
+        }
+    ],
+    "quota.critical.overflow": [
+        {
+            **_QUOTA_ALERT,
+            "type": "quota.critical.overflow",
+            "severity": "critical",
+            "threshold_percent": None,
+            "period_start": "2026-11-22T10:00:00.000000Z",
+            "used_bytes": 604045312,
+            "reserve_bytes": 67108864,
+        }
+    ],
+}
+
+
 def _audit(
     action: str, kind: str, target: str, details: dict[str, Any], error: str | None = None
 ) -> dict[str, Any]:
@@ -216,7 +250,19 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
                 "detail": "Cannot allocate 4096MB for tenant t1",
             },
             "ResourceError",
-        )
+        ),
+        _audit(
+            "quota.rejected",
+            "memory",
+            "gate-2026-11-22",
+            {
+                "priority": "LOW",
+                "used_bytes": 536870100,
+                "quota_mb": 512,
+                "detail": "the tenant's memory is full, and nothing in it is worth less",
+            },
+            "quota_exceeded",
+        ),
     ],
     "budget.set": [
         _audit(
@@ -281,6 +327,20 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
             {"agent": "trainer-1", "key": "none"},
             "not_found",
         ),
+    ],
+    "memory.pruned": [
+        _audit(
+            "memory.pruned",
+            "memory",
+            "gate-2026-11-20",
+            {
+                "priority": "LOW",
+                "bytes": 1152,
+                "used_bytes": 536868948,
+                "quota_mb": 512,
+                "reason": "write",
+            },
+        )
     ],
     "memory.expired": [
         _audit(

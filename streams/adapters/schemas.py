@@ -10,6 +10,7 @@ import msgspec
 from streams.adapters import examples
 from streams.core.inputs import INPUT_TYPES
 from streams.core.journal import Audit
+from streams.memory.quota_alerts import CROSSED, OVERFLOW, THRESHOLDS, QuotaAlert
 from streams.memory.record import MemoryRecord
 from streams.usage.alerts import BudgetAlert
 from streams.usage.unpriced import UnpricedAlert
@@ -43,7 +44,15 @@ _OUTPUT_FIELDS: dict[str, Schema] = {
     "last_accessed": _NO_TIME,
     "gdpr_deletion_date": _NO_TIME | {"description": "timestamp + ttl_seconds."},
 }
+_ALERTS: dict[str, type[msgspec.Struct]] = {
+    "usage.unpriced": UnpricedAlert,
+    CROSSED: QuotaAlert,
+    OVERFLOW: QuotaAlert,
+}
+"""What is not about a budget."""
 _OF_ALERT: dict[str, Schema] = {
+    CROSSED: {"type": "integer", "enum": list(THRESHOLDS)},
+    OVERFLOW: {"type": "null"},
     "budget.threshold.crossed": {"type": "integer", "minimum": 1, "maximum": 1000},
     "budget.exceeded": {"type": "null"},
     "budget.forecast.exceeded": {"type": "null"},
@@ -91,9 +100,12 @@ def _input(kind: str, data: type[msgspec.Struct]) -> Schema:
 
 
 def _alert(kind: str, shown: list[Schema]) -> Schema:
-    data = UnpricedAlert if kind == "usage.unpriced" else BudgetAlert
+    data = _ALERTS.get(kind, BudgetAlert)
     schema = _output(data, f"{kind}.v1", kind, shown)
     schema["properties"]["type"] = {"const": kind}
+    if data is QuotaAlert:
+        # There is a period where it is told once in one.
+        schema["properties"]["period_start"] = _NO_TIME
     if kind in _OF_ALERT:
         schema["properties"]["threshold_percent"] = _OF_ALERT[kind]
     return schema
