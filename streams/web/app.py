@@ -19,6 +19,7 @@ from streams.web import (
     jobs,
     memories,
     problems,
+    quota,
     reservations,
     search,
     service,
@@ -95,6 +96,7 @@ def create_app(
         route_handlers=[
             tenants.usage,
             tenants.budgets,
+            quota.quota,
             tenants.alerts,
             tenants.audit,
             reservations.reserve,

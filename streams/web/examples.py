@@ -228,6 +228,14 @@ FOUND: dict[str, Any] = {
     "as_of": NOON,
 }
 
+QUOTA: dict[str, Any] = {
+    "quota_mb": 512,
+    "used_bytes": 429496730,
+    "reserve_bytes": 0,
+    "class": "standard",
+    "as_of": NOON,
+}
+
 OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "messages": ("202", ACCEPTED),
     "jobs": ("202", ACCEPTED),
@@ -235,6 +243,7 @@ OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "commands": ("200", AUDIT),
     "usage": ("200", USAGE),
     "budgets": ("200", BUDGETS),
+    "quota": ("200", QUOTA),
     "reserve": ("200", RESERVED),
     "settle": ("200", SETTLED),
     "reservation": ("200", RESERVATION),

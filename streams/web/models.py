@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from streams.memory.record import MemoryRecord
 from streams.ports import PartitionStatus, Produced
@@ -196,11 +196,24 @@ class Alert(Struct, frozen=True, kw_only=True):
     forecast_usd: Usd | UnsetType | None = UNSET
     unpriced_calls: int | UnsetType | None = UNSET
     late: bool | UnsetType | None = UNSET
+    used_bytes: int | UnsetType | None = UNSET
+    reserve_bytes: int | UnsetType | None = UNSET
+    quota_mb: int | UnsetType | None = UNSET
 
 
 class Alerts(Struct, frozen=True):
     items: list[Alert]
     next: Next
+    as_of: AsOf
+
+
+class Quota(Struct, frozen=True, kw_only=True):
+    """A tenant's memory and what it uses of it."""
+
+    quota_mb: Annotated[int | None, Meta(description="MB of 1,048,576 bytes; null: no quota")]
+    used_bytes: int
+    reserve_bytes: Annotated[int, Meta(description="What of it lies in the reserve")]
+    tier: Literal["standard", "critical", "compliance"] = field(name="class")
     as_of: AsOf
 
 

@@ -114,7 +114,7 @@ def test_examples_are_valid(document: dict[str, Any]) -> None:
                 for example in examples:
                     _validate(document, media["schema"], example)
                     checked += 1
-    assert checked == 4 * 3 + 1 + 18 + 4
+    assert checked == 4 * 3 + 1 + 19 + 4
 
 
 COMMANDS = "/v1/tenants/t1/commands"
@@ -138,6 +138,8 @@ STEPS: list[tuple[str, str, dict[str, Any], int]] = [
     ("get", "/v1/tenants/t1/usage?group_by=model", {}, 200),
     ("get", "/v1/tenants/t1/usage", {}, 200),
     ("get", "/v1/tenants/t1/budgets", {}, 200),
+    ("get", "/v1/tenants/t1/quota", {}, 200),
+    ("get", "/v1/tenants/nobody/quota", {}, 200),
     ("get", "/v1/tenants/t1/alerts", {}, 200),
     ("get", "/v1/tenants/t1/audit", {}, 200),
     ("post", "/v1/tenants/t1/jobs", {"json": RUN}, 202),

@@ -1,0 +1,98 @@
+"""`streams quota`: show and set a tenant's memory."""
+
+import click
+import msgspec
+
+from streams.cli.budget import Audit
+from streams.cli.client import (
+    Client,
+    api_option,
+    json_option,
+    print_body,
+    settings_for,
+    tenant_argument,
+)
+
+CLASSES = ("standard", "critical", "compliance")
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """Body of GET /v1/tenants/{t}/quota."""
+
+    quota_mb: int | None
+    used_bytes: int
+    reserve_bytes: int
+    tier: str = msgspec.field(name="class")
+
+
+class ShowByDefault(click.Group):
+    """`quota TENANT` is `quota show TENANT`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=ShowByDefault)
+def quota() -> None:
+    """Show and set a tenant's memory; `quota TENANT` shows it.
+
+    \b
+    Example:
+      streams quota t1
+      streams quota set t1 512 --class critical
+    """
+
+
+@quota.command(name="show")
+@tenant_argument
+@api_option
+@json_option
+def show(tenant: str, api: str | None, as_json: bool) -> None:
+    """Show TENANT's quota and what it uses.
+
+    \b
+    Example:
+      streams quota show t1
+    """
+    with Client(settings_for(api=api)) as client:
+        body = client.get("v1", "tenants", tenant, "quota")
+    if as_json:
+        print_body(body)
+        return
+    found = msgspec.json.decode(body, type=Quota)
+    room = "no quota" if found.quota_mb is None else f"of {found.quota_mb:,} MB"
+    reserve = f", {found.reserve_bytes:,} bytes in the reserve" if found.reserve_bytes else ""
+    used = f"{found.used_bytes / (1 << 20):,.1f} MB used"
+    click.echo(f"{tenant} ({found.tier}): {used}, {room}{reserve}")
+
+
+@quota.command(name="set")
+@tenant_argument
+@click.argument("quota_mb", metavar="MB", type=click.IntRange(min=0))
+@click.option("--class", "tier", type=click.Choice(CLASSES), default="standard", show_default=True)
+@api_option
+@json_option
+def set_(tenant: str, quota_mb: int, tier: str, api: str | None, as_json: bool) -> None:
+    """Give TENANT MB of memory of its own, and wait until it is decided.
+
+    \b
+    Example:
+      streams quota set t1 512
+    """
+    data = {"quota_mb": quota_mb, "class": tier}
+    with Client(settings_for(api=api)) as client:
+        body = client.post(
+            *("v1", "tenants", tenant, "commands"),
+            body={"type": "quota.set", "data": data},
+            wait="true",
+        )
+    if as_json:
+        print_body(body)
+        return
+    audit = msgspec.json.decode(body, type=Audit)
+    error = f": {audit.error}" if audit.error else ""
+    click.echo(f"{audit.action} {quota_mb} MB: {audit.outcome}{error}")
