@@ -186,6 +186,20 @@ def _open(view: View, tenant: str, row: TenantRow, period: Period) -> None:
             view.put(statement_key(tenant, period.key, period.end), StatementRow(period.end))
 
 
+def _put_off_statement(view: View, entry: Entry, period: Period) -> None:
+    """Give a month of which late events come the same grace again, unless its sums are being added.
+
+    What is loaded long afterwards would else be stated with its first event alone.
+    """
+    tenant = entry.record.tenant
+    key = statement_key(tenant, period.key, period.end)
+    row = view.get(StatementRow, key)
+    if row is not None and row.at is None:
+        view.delete(key)
+        due = statement_key(tenant, period.key, entry.log_time)
+        view.put(due, StatementRow(entry.log_time))
+
+
 def _count_late(
     view: View,
     entry: Entry,
@@ -210,6 +224,8 @@ def _note_late(view: View, entry: Entry, index: int, period: Period, outputs: li
     if row is None or row.late_noted:
         return
     view.put(key, PeriodRow(row.start, row.end, row.timezone, True))
+    if period.key.startswith(MONTH):
+        _put_off_statement(view, entry, period)
     start = format_time(row.start)
     audit(
         view,

@@ -161,6 +161,7 @@ class StatementRow(Row, frozen=True, array_like=True):
     kind: ClassVar[bytes] = b"S/"
 
     end: int
+    """When it ends, or when its first late event came: it is due after the grace."""
     usage: UsageRow = NO_USAGE
     extra: ExtraRow = NO_EXTRA
     at: bytes | None = None

@@ -85,6 +85,7 @@ class Model:
     def __init__(self, max_alerts: int) -> None:
         self.zones: dict[str, str] = {}
         self.opened: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self.first_late: dict[tuple[str, int], int] = {}
         self.usage: dict[tuple[str, str, tuple[int, int]], list[tuple[dict[str, str], Any]]] = {}
         self.budgets: dict[tuple[str, str], Budget] = {}
         self.max_alerts = max_alerts
@@ -111,12 +112,13 @@ class Model:
     def tick(self) -> None:
         """Each month that is closed and of which it was not said yet, the first to end first."""
         due = sorted(
-            (end, tenant, start)
+            (max(end, self.first_late.get((tenant, start), end)), end, tenant, start)
             for (tenant, kind), opened in self.opened.items()
             for start, end in opened
-            if kind == "month" and self.late(end) and (tenant, kind, start) not in self.noted
+            if kind == "month" and (tenant, kind, start) not in self.noted
         )
-        for end, tenant, start in due[:20]:
+        due = [each for each in due if self.late(each[0])]
+        for _, end, tenant, start in due[:20]:
             self.noted.add((tenant, "month", start))
             events = self.usage.get((tenant, "month", (start, end)), [])
             cost = sum((e[n] for _, e in events for n in COSTS), Decimal(0))
@@ -164,6 +166,8 @@ class Model:
             self.usage.setdefault((tenant, kind, bounds), []).append((scope, add))
             if late and (tenant, kind, bounds) not in self.noted:
                 self.noted.add((tenant, kind, bounds))
+                if kind == "month":
+                    self.first_late[tenant, bounds[0]] = self.log_time
                 self.tell(tenant, "event.late", None, f"{kind}/{bounds[0]}", None)
         model = scope["provider"], scope["model"]
         day = self.log_time // (86_400 * 10**6)

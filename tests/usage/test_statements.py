@@ -56,11 +56,16 @@ def test_a_month_is_that_of_the_tenants_zone() -> None:
     )
 
 
-def test_a_month_that_only_late_events_opened_has_its_statement_too() -> None:
+def test_a_month_that_is_loaded_afterwards_is_stated_whole() -> None:
     log = Writer(now="2026-05-10T12")
     log.call("1", time="2026-02-10T12")
-    [(_, said)] = statements_of(log.tick("2026-05-10T12:00:01"))
-    assert (said["calls"], said["late_events"]) == (1, 1)
+    assert not statements_of(log.tick("2026-05-10T13"))
+    log.call("1", time="2026-02-11T12")
+    assert not statements_of(log.tick("2026-05-11T12"))
+    [(_, said)] = statements_of(log.tick("2026-05-11T12:00:00.000001Z"))
+    assert (said["calls"], said["late_events"]) == (2, 2)
+    log.call("1", time="2026-02-12T12")
+    assert not statements_of(log.tick("2026-05-20"))
 
 
 def test_a_tick_adds_up_some_rows_for_some_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
