@@ -347,6 +347,17 @@ async def test_a_hot_index_catches_up_by_itself(
     await until(lambda: len(index) == 4)
 
 
+async def test_a_pruned_memory_is_found_no_more(partition: Partition, indexes: Indexes) -> None:
+    partition.log.say("kafka lag", memory_id="b", vector=Vector("m", 0.1, b"abc"))
+    partition.commit()
+    found = await indexes.use(partition, "t1", ranked)
+    assert "b" in [name for name, *_ in found]
+    partition.log.quota(0)
+    partition.log.wait(1, ticks=1)
+    partition.commit()
+    assert await indexes.use(partition, "t1", ranked) == anew(partition, "t1") == []
+
+
 async def test_an_index_that_nobody_asks_for_is_not_kept_up_to_date(
     partition: Partition, indexes: Indexes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
