@@ -37,6 +37,7 @@ from streams.jobs.rows import RunRow
 from streams.memory import leases, limit
 from streams.memory import rows as memory
 from streams.memory.access import fold_accessed
+from streams.memory.bytes import tier_of
 from streams.memory.pressure_ticks import relieve
 from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
 from streams.memory.remember import remember
@@ -68,7 +69,7 @@ def _message(view: View, entry: Entry, body: Message) -> list[Effect]:
     outputs = fold_message(view, entry, body)
     if body.content is not None:
         remember(view, entry, body, outputs)
-        leases.ask_if_low(view, entry, outputs)
+        leases.ask_if_low(view, entry, outputs, tier_of(view, entry.record.tenant))
         _note_refusal(view, entry, outputs)
     return outputs
 

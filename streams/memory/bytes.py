@@ -27,6 +27,12 @@ def bytes_of(reader: Reader, tenant: str) -> BytesRow:
     return reader.get(BytesRow, tenant_key(BytesRow, tenant)) or _NOTHING
 
 
+def tier_of(reader: Reader, tenant: str) -> str:
+    """Class of a tenant: how far the reserve serves it."""
+    quota = quota_of(reader, tenant)
+    return "standard" if quota is None else quota.tier
+
+
 def quota_of(reader: Reader, tenant: str) -> QuotaRow | None:
     """Return the memory that a tenant has for itself."""
     return reader.get(QuotaRow, tenant_key(QuotaRow, tenant))

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
-from streams.memory.bytes import bytes_of, know_least, quota_of, room
+from streams.memory.bytes import bytes_of, know_least, quota_of, room, tier_of
 from streams.memory.document import CRITICAL, HIGH, MEDIUM
 from streams.memory.leases import held
 from streams.memory.memories import Memories
@@ -110,8 +110,8 @@ def spare(view: View, entry: Entry, tenant: str, priority: int) -> int:
     """Bytes of the reserve that a tenant may have for something of a priority."""
     if priority < HIGH:
         return 0
-    lease, quota = held(view, entry), quota_of(view, tenant)
-    share = lease.reserve_total // _SHARES["standard" if quota is None else quota.tier]
+    lease = held(view, entry)
+    share = lease.reserve_total // _SHARES[tier_of(view, tenant)]
     if priority < CRITICAL:
         share //= 2
     left = min(lease.reserve - lease.reserve_used, share - bytes_of(view, tenant).reserved)

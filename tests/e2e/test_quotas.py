@@ -1,6 +1,7 @@
 """quota.set through the API: decided on the control partition, answered in the tenant's log."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -70,3 +71,82 @@ async def test_control_is_one_of_the_partitions_that_are_shown(system: System) -
     assert control["state"] == "running"
     assert control["rows"] > 0
     assert control["digest"]
+
+
+async def say(system: System, tenant: str, priority: str, number: int) -> Any:
+    """Write a memory of 60 KB; returns where it lies."""
+    data = {"content": f"{priority} {number} ".ljust(60_000, "x"), "priority": priority}
+    answer = await system.http.post(
+        system.tenant(tenant, "messages"),
+        json=data,
+        headers={"Idempotency-Key": f"{priority}-{number}"},
+    )
+    assert answer.status_code == 202, answer.text
+    at = answer.json()["events"][0]
+    return f"{at['topic']}:{at['partition']}:{at['offset']}"
+
+
+async def test_a_full_tenant_forgets_what_it_values_least_and_critical_stays(
+    system: System, tenant: str
+) -> None:
+    await system.command(tenant, "quota.set", quota_mb=1)
+    for number in range(10):
+        await say(system, tenant, "CRITICAL", number)
+    for number in range(6):
+        await say(system, tenant, "LOW", number)
+    place = await say(system, tenant, "LOW", 6)
+    quota = await system.get(tenant, "quota", after=place, wait_ms=30000)
+    assert (quota["quota_mb"], quota["class"], quota["reserve_bytes"]) == (1, "standard", 0)
+    assert 17 * 60_000 < quota["used_bytes"] <= 1 << 20
+    # 17 fit; the next LOW one takes the place of the first.
+    place = await say(system, tenant, "LOW", 7)
+    memories = await system.get(tenant, "memories", after=place, wait_ms=30000, limit=100)
+    found = [memory["content"].split("x")[0].strip() for memory in memories["items"]]
+    assert sorted(found) == sorted(
+        [f"CRITICAL {n}" for n in range(10)] + [f"LOW {n}" for n in range(1, 8)]
+    )
+    audits = (await system.get(tenant, "audit"))["items"]
+    pruned = [one for one in audits if one["action"] == "memory.pruned"]
+    assert [one["details"]["priority"] for one in pruned] == ["LOW"]
+    # CRITICAL ones take all of it, then the reserve, and are stored even beyond that.
+    for number in range(10, 25):
+        place = await say(system, tenant, "CRITICAL", number)
+    quota = await system.get(tenant, "quota", after=place, wait_ms=30000)
+    assert quota["used_bytes"] > 1 << 20
+    assert quota["reserve_bytes"] == quota["used_bytes"] - (1 << 20)
+    refused = await say(system, tenant, "MEDIUM", 0)
+    answer = await system.http.get(
+        system.tenant(tenant, "memories"), params={"after": refused, "wait_ms": 30000}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "quota_exceeded")
+    (letter,) = await system.of_tenant("agent.messages.v1.dlq", tenant)
+    headers = dict(letter.headers)
+    assert headers["error_code"] == b"quota_exceeded"
+    assert headers["__streams.errors.offset"] == refused.rpartition(":")[2].encode()
+    assert json.loads(letter.value)["data"]["priority"] == "MEDIUM"
+    alerts = (await system.get(tenant, "alerts"))["items"]
+    crossed = [one["threshold_percent"] for one in reversed(alerts)]
+    assert crossed[:2] == [80, 100]
+    # With more memory of its own the tenant may say again what was refused.
+    await system.command(tenant, "quota.set", quota_mb=3)
+    place = await say(system, tenant, "MEDIUM", 0)
+    memories = await system.get(tenant, "memories", after=place, wait_ms=30000, limit=100)
+    assert "MEDIUM" in {memory["priority"] for memory in memories["items"]}
+    assert (await system.get(tenant, "quota"))["reserve_bytes"] == 0
+
+
+async def test_what_is_pruned_is_gone_from_the_records_too(system: System, tenant: str) -> None:
+    await system.command(tenant, "quota.set", quota_mb=1)
+    for number in range(18):
+        place = await say(system, tenant, "LOW", number)
+    await system.get(tenant, "quota", after=place, wait_ms=30000)
+    records = await system.records("memory.records.v1")
+    mine = [r for r in records if r.key.startswith(f"{tenant}/".encode())]
+    gone = [r for r in mine if r.value is None]
+    assert len(gone) == 1
+    assert gone[0].key == mine[0].key
+    ended = await system.cli(
+        *("tail", "memory.records.v1", "--from", "earliest", "--timeout", "5", "--json")
+    )
+    shown = [json.loads(line) for line in ended.out.splitlines()]
+    assert gone[0].key.decode() in [line["key"] for line in shown if line["value"] is None]
