@@ -16,7 +16,7 @@ from streams.agents.admit import Incoming, admit
 from streams.agents.fold import fold
 from streams.core.fold import Entry, Output
 from streams.core.log import VERSION, Origin, QuotaGranted, QuotaRejected, Record, Tick
-from streams.core.time import DAY, format_time, parse_time
+from streams.core.time import DAY, HOUR, format_time, parse_time
 from streams.topology import AGENT_MESSAGES, OUTPUTS, TENANT_AUDIT, TENANT_COMMANDS
 
 NOW = parse_time("2026-11-22T12:00:00Z")
@@ -84,7 +84,7 @@ def outputs() -> list[Output]:
     for offset, body in enumerate(answers, len(STORY)):
         record = Record(VERSION, "t1", None, "/ops", f"q{offset}", NOW, body)
         made += fold(view, Entry(record, 0, offset, NOW + offset, NOW + offset))
-    later = len(STORY) + len(answers), NOW + DAY
+    later = len(STORY) + len(answers), NOW + DAY + HOUR
     tick = Record(VERSION, "", None, "", "tick", later[1], Tick())
     made += fold(view, Entry(tick, 0, later[0], later[1], later[1]))
     # A tombstone has no data.
