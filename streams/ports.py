@@ -1,6 +1,7 @@
 """Protocols for the outside: what the agents and the API need and the runtime or adapters give."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -185,3 +186,42 @@ class Finder(Protocol):
         StoreLost
             The partition went away meanwhile.
         """
+
+
+class StoredObject(msgspec.Struct, frozen=True):
+    """An object as a listing shows it."""
+
+    name: str
+    size: int
+    modified: int
+    """Microseconds, by the store's clock."""
+
+
+class ObjectStore(Protocol):
+    """A bucket, or a folder in its place. Blocks and is thread-safe: called off the event loop.
+
+    An object is seen whole or not at all, and by every listing that begins after it was written.
+    Whatever fails raises ObjectStoreError: one line, no secret in it.
+    """
+
+    @property
+    def where(self) -> str:
+        """What this is, for a person."""
+
+    def put(self, name: str, data: bytes | Path) -> None:
+        """Write an object, over one of this name."""
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        """Write an object unless there is one of this name; return whether it was written."""
+
+    def get(self, name: str) -> bytes:
+        """Read a small object; ObjectMissing when there is none."""
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Read an object into a file; ObjectMissing when there is none."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """List objects whose names begin with this, by name."""
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete objects; one that is not there is no error."""

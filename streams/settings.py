@@ -53,6 +53,23 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     memory_limit: str = "256MB"
     """What a fold worker keeps of indexes for search, e.g. 64MB, 1GB or in bytes; 0: nothing."""
     namespace_tenants: dict[str, str] = {}
+    snapshot_seconds: float = 300.0
+    """How often an owner makes a snapshot of what has changed."""
+    snapshot_keep: int = 12
+    """So many of a partition's snapshots are kept, however old."""
+    snapshot_keep_hours: int = 2
+    """What was the newest within this time is kept, however many."""
+    s3_bucket: str = ""
+    """Bucket of the snapshots; empty: a folder under ``data`` in its place."""
+    s3_endpoint: str = ""
+    """URL of a server that is not AWS."""
+    s3_prefix: str = "agent-state"
+    s3_addressing: str = "auto"
+    """path | virtual | auto: path where an endpoint is given."""
+    s3_sse: str = ""
+    """Server-side encryption to ask for; empty: as the bucket is set."""
+    s3_sse_key: str = ""
+    """Key of KMS for it."""
     failpoint: str = ""
     """Tests only: ``NAME@FLAGFILE`` kills this process once at that point."""
 
@@ -75,7 +92,12 @@ _FROM_ONE = (
     "job_stale_seconds",
     "working_limit",
     "total_memory_mb",
+    "snapshot_keep",
 )
+_ONE_OF = {
+    "s3_addressing": ("auto", "path", "virtual"),
+    "s3_sse": ("", "AES256", "aws:kms", "aws:kms:dsse"),
+}
 # Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
 _LATER = frozenset(
     (
@@ -83,10 +105,6 @@ _LATER = frozenset(
         "CONSOLIDATE_WINDOW_HOURS",
         "CONSOLIDATE_EVERY_SECONDS",
         "DEFAULT_COST_PER_TOKEN_USD",
-        "SNAPSHOT_SECONDS",
-        "S3_BUCKET",
-        "S3_ENDPOINT",
-        "S3_PREFIX",
         "TOKENS_FILE",
     )
 )
@@ -121,10 +139,13 @@ def load(
         **_from_file(environ.get("STREAMS_CONFIG")),
         **_from_environ(environ),
     }.items():
-        if name in Settings.__struct_fields__:
+        if name in Settings.__struct_fields__ or name == "backup_bucket":
             given[name] = value
         elif name.upper() not in _LATER:
             warnings.append(f"unknown setting {PREFIX}{name.upper()}")
+    backup = given.pop("backup_bucket", None) or environ.get("BACKUP_BUCKET")
+    if backup and not given.get("s3_bucket"):
+        given["s3_bucket"] = backup
     given |= {name: value for name, value in overrides.items() if value is not None}
     if isinstance(given.get("namespace_tenants"), str):
         given["namespace_tenants"] = _json_map(given["namespace_tenants"])
@@ -142,6 +163,14 @@ def load(
             raise Misuse(f"a setting is wrong: {PREFIX}{name.upper()} must be at least 1")
     if settings.grace_hours < 0 or settings.tick_seconds <= 0:
         raise Misuse("a setting is wrong: GRACE_HOURS is at least 0, TICK_SECONDS above 0")
+    if settings.snapshot_keep_hours < 0 or settings.snapshot_seconds <= 0:
+        raise Misuse(
+            "a setting is wrong: SNAPSHOT_KEEP_HOURS is at least 0, SNAPSHOT_SECONDS above 0"
+        )
+    for name, allowed in _ONE_OF.items():
+        if getattr(settings, name) not in allowed:
+            choice = ", ".join(filter(None, allowed))
+            raise Misuse(f"a setting is wrong: {PREFIX}{name.upper()} is one of {choice}")
     return settings, tuple(warnings)
 
 

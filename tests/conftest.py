@@ -12,8 +12,12 @@ import pytest
 
 from streams.adapters.embedding.export import export
 from streams.adapters.embedding.weights import Weights, packaged
+from streams.adapters.object_folder import FolderStore
+from streams.adapters.s3 import Bucket, S3Store
 from streams.dev.kafka import EmbeddedKafka
+from streams.ports import ObjectStore
 from streams.settings import Settings
+from tests.buckets import credentials, moto, new_bucket
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -109,3 +113,26 @@ def real_input() -> Callable[[str], Path]:
 def azure_trace(real_input: Callable[[str], Path]) -> Path:
     """The real trace of 8,819 calls."""
     return real_input("azure/AzureLLMInferenceTrace_code.csv")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """Endpoint of moto's S3 server that all tests of a run share, with its credentials set."""
+    with credentials(), moto() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3: str) -> Bucket:
+    """A bucket of the test's own."""
+    name = f"b{uuid.uuid4().hex[:10]}"  # noqa: TID251 - the edge of a test
+    new_bucket(s3, name)
+    return Bucket(name=name, endpoint=s3)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def object_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """An empty store, of each kind in turn."""
+    if request.param == "folder":
+        return FolderStore(tmp_path / "objects")
+    return S3Store(request.getfixturevalue("bucket"))

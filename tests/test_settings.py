@@ -22,7 +22,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_p
 
 
 def test_an_unknown_name_is_a_warning_and_one_of_a_later_part_is_not() -> None:
-    environ = {"STREAMS_TICKSECONDS": "1", "STREAMS_S3_BUCKET": "b", "OTHER": "x"}
+    environ = {"STREAMS_TICKSECONDS": "1", "STREAMS_TOKENS_FILE": "b", "OTHER": "x"}
     assert settings.load(environ)[1] == ("unknown setting STREAMS_TICKSECONDS",)
 
 
@@ -43,6 +43,11 @@ def test_an_unknown_name_is_a_warning_and_one_of_a_later_part_is_not() -> None:
         ("MEMORY_LIMIT", "1.5GB"),
         ("NAMESPACE_TENANTS", "[1]"),
         ("NAMESPACE_TENANTS", "{"),
+        ("SNAPSHOT_SECONDS", "0"),
+        ("SNAPSHOT_KEEP", "0"),
+        ("SNAPSHOT_KEEP_HOURS", "-1"),
+        ("S3_ADDRESSING", "host"),
+        ("S3_SSE", "yes"),
         ("CONFIG", "/does/not/exist.toml"),
     ],
 )
@@ -71,9 +76,23 @@ def test_a_size_is_bytes_or_has_a_unit(value: str, size: int, tmp_path: Path) ->
 
 
 def test_the_documentation_lists_every_setting_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| ([A-Z_]+) \| (.+?) \|", DOCS.read_text(), re.MULTILINE))
+    rows = dict(re.findall(r"^\| ([A-Z0-9_]+) \| (.+?) \|", DOCS.read_text(), re.MULTILINE))
     assert set(rows) == {name.upper() for name in Settings.__struct_fields__}
     for name, shown in rows.items():
         default = getattr(Settings(), name.lower())
         text = f"{default:g}" if isinstance(default, float) else str(default)
         assert shown == (text or "(none)")
+
+
+@pytest.mark.parametrize(
+    ("environ", "bucket"),
+    [
+        ({"BACKUP_BUCKET": "old"}, "old"),
+        ({"STREAMS_BACKUP_BUCKET": "old"}, "old"),
+        ({"BACKUP_BUCKET": "old", "STREAMS_S3_BUCKET": "new"}, "new"),
+        ({}, ""),
+    ],
+)
+def test_the_bucket_may_be_named_as_the_backups_was(environ: dict[str, str], bucket: str) -> None:
+    found, warnings = settings.load(environ)
+    assert (found.s3_bucket, warnings) == (bucket, ())

@@ -4,6 +4,8 @@ StreamsError
 ├── Refused           an input record or request that breaks the contract (DLQ code, HTTP 422)
 ├── Misuse            a user's mistake at the command line or in a setting (exit code 2)
 ├── Failed            an operation that could not be done (exit code 1)
+│   └── ObjectStoreError  the bucket or the folder in its place did not do what it should
+│       └── ObjectMissing     there is no such object
 ├── ApiError          an answer of the HTTP API that is not a success (problem+json)
 ├── StoreLost         this store can no longer be trusted; take it over again
 └── PartitionRed      folding on would be wrong; a person has to decide
@@ -56,6 +58,14 @@ class Misuse(StreamsError):
 
 class Failed(StreamsError):
     """Something that was asked for could not be done: one clear line, exit code 1."""
+
+
+class ObjectStoreError(Failed):
+    """The object store can't be reached, refuses, or failed: one clear line, no secret."""
+
+
+class ObjectMissing(ObjectStoreError):
+    """There is no object of this name."""
 
 
 class ApiError(StreamsError):

@@ -26,6 +26,20 @@ NAMES = (
     "admit.committed",
 )
 
+SNAPSHOT_NAMES = (
+    "snapshot.checkpointed",
+    "snapshot.looked",
+    "snapshot.uploaded",
+    "snapshot.committing",
+    "snapshot.committed",
+    "restore.fetched",
+    "restore.assembled",
+    "collect.listed",
+    "collect.retired",
+    "collect.deleted",
+)
+"""No worker passes these yet: fault plans draw from NAMES only."""
+
 _armed: tuple[str, Path] | None = None
 _passes = 0
 
@@ -41,8 +55,9 @@ def arm(setting: str) -> None:
     global _armed, _passes
     point, _, flag = setting.partition("@")
     name, _, passes = point.partition("+")
-    if name and name not in NAMES:
-        raise ValueError(f"no failpoint {name!r}; there are: {', '.join(NAMES)}")
+    if name and name not in NAMES + SNAPSHOT_NAMES:
+        there_are = ", ".join(NAMES + SNAPSHOT_NAMES)
+        raise ValueError(f"no failpoint {name!r}; there are: {there_are}")
     _armed, _passes = (name, Path(flag)) if name else None, int(passes or 0)
 
 

@@ -1,0 +1,101 @@
+"""Throw away snapshots that are too old, and what nobody names any more.
+
+Why that is safe beside uploads and other collectors: streams/snapshots/garbage.py.
+"""
+
+import asyncio
+import logging
+from itertools import groupby
+
+import msgspec
+
+from streams.core.errors import ObjectMissing
+from streams.runtime.failpoints import reach
+from streams.runtime.snapshots import Bin, Clock, Listed, list_snapshots, read_manifest, together
+from streams.snapshots.garbage import DELETE_WITHIN, Stored, garbage, retired
+from streams.snapshots.manifest import BadManifest, Manifest
+
+log = logging.getLogger(__name__)
+
+PARALLEL = 8
+_AT_ONCE = 100
+"""Deleted between two looks at the clock."""
+
+
+class Collected(msgspec.Struct, frozen=True):
+    """What a collection did."""
+
+    manifests: tuple[str, ...]
+    """Names of the retired ones."""
+    objects: int
+    """Deleted ones."""
+    bytes: int
+    unreadable: tuple[str, ...]
+    """Manifests for whose sake nothing was deleted."""
+
+
+async def collect(of: Bin, *, keep: int, keep_for: int, now: Clock) -> Collected:
+    """Retire manifests of all partitions, delete what none names.
+
+    Parameters
+    ----------
+    keep, keep_for
+        As in `streams.snapshots.garbage.retired`.
+    """
+    listed_at = now()
+    objects = {}
+    for stored in await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects))):
+        sha256 = of.layout.read_object(stored.name)
+        if sha256 is not None:
+            objects[sha256] = stored
+    reach("collect.listed")
+    listed = await list_snapshots(of)
+    gone = _retired(listed, now(), keep, keep_for)
+    manifests, unreadable = await _read(of, [one for one in listed if one not in gone])
+    names = tuple(one.name for one in gone)
+    if names:
+        await asyncio.to_thread(of.store.delete, names)
+        reach("collect.retired")
+    if unreadable:
+        log.error("no objects are deleted: %s can't be read", ", ".join(unreadable))
+        return Collected(names, 0, 0, unreadable)
+    plan = garbage(
+        ((sha256, stored.modified) for sha256, stored in objects.items()), listed_at, manifests
+    )
+    deleted = 0
+    for start in range(0, len(plan), _AT_ONCE):
+        if now() - listed_at > DELETE_WITHIN:
+            log.info("%d objects are left to the next collection", len(plan) - start)
+            break
+        some = plan[start : start + _AT_ONCE]
+        await asyncio.to_thread(of.store.delete, [of.layout.object(sha256) for sha256 in some])
+        reach("collect.deleted")
+        deleted += len(some)
+    size = sum(objects[sha256].size for sha256 in plan[:deleted])
+    return Collected(names, deleted, size, ())
+
+
+def _retired(listed: list[Listed], now: int, keep: int, keep_for: int) -> list[Listed]:
+    gone = []
+    for _, ones in groupby(listed, key=lambda one: one.place):
+        of_one = {one.position: one for one in ones}
+        stored = [Stored(one.position, one.modified) for one in of_one.values()]
+        gone += [of_one[at] for at in retired(stored, now, keep=keep, keep_for=keep_for)]
+    return gone
+
+
+async def _read(of: Bin, listed: list[Listed]) -> tuple[list[Manifest], tuple[str, ...]]:
+    """Read manifests; one that another collector retired meanwhile names nothing."""
+    unreadable: list[str] = []
+
+    async def one(each: Listed) -> Manifest | None:
+        try:
+            return await read_manifest(of, each)
+        except BadManifest:
+            unreadable.append(each.name)
+        except ObjectMissing:
+            pass
+        return None
+
+    found = await together(PARALLEL, (one(each) for each in listed))
+    return [manifest for manifest in found if manifest is not None], tuple(sorted(unreadable))

@@ -1,0 +1,1 @@
+"""Names, manifests, and what may be thrown away; no I/O."""
