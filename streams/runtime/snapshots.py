@@ -92,11 +92,11 @@ def take_checkpoint(db: Rdict, folder: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    db.flush()
     waited = 0.0
     while db.property_int_value("rocksdb.num-running-compactions") and waited < COMPACTION_SECONDS:
         time.sleep(_LOOK_SECONDS)
         waited += _LOOK_SECONDS
+    db.flush()
     Checkpoint(db).create_checkpoint(str(folder))
     reach("snapshot.checkpointed")
 
