@@ -93,6 +93,25 @@ class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
 
 
+class SnapshotTaken(msgspec.Struct, frozen=True):
+    """What became of one partition's snapshot."""
+
+    topic: str
+    partition: int
+    name: str = ""
+    """Of the manifest."""
+    digest: str = ""
+    rows: int = 0
+    files: int = 0
+    """Uploaded ones."""
+    bytes: int = 0
+    """Uploaded ones."""
+    total_bytes: int = 0
+    """Of the whole snapshot."""
+    seconds: float = 0.0
+    error: str | None = None
+
+
 class Snapshot(Rows, Protocol):
     """Committed rows of one moment, for any thread."""
 
@@ -157,6 +176,9 @@ class Cluster(Protocol):
 
     async def status(self, *, digest: bool) -> list[PartitionStatus]:
         """Status of this process's own partitions, control's among them."""
+
+    async def snapshot(self) -> list[SnapshotTaken]:
+        """Take snapshots of this process's own partitions, control's among them."""
 
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         """Wait until admit's committed offset is past ``offset``; False when time ran out."""

@@ -103,6 +103,8 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         # A tombstone must outlive the oldest local state that may still be brought up to date.
         "delete.retention.ms": str(settings.log_retention_hours * HOUR_MS),
     }
+    # How old a state is that was kept elsewhere must not hang on a worker's clock.
+    rows = compact | {"message.timestamp.type": "LogAppendTime"}
     log = {
         "retention.ms": str(settings.log_retention_hours * HOUR_MS),
         "message.timestamp.type": "LogAppendTime",
@@ -115,14 +117,14 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         topic(CONTEXT_REQUESTS, "tenant", "users, HTTP API", "admit", input_size),
         topic(TENANT_COMMANDS, "tenant", "users, HTTP API, CLI", "admit", input_size),
         topic(TENANT_LOG, "tenant", "admit, fold (ticks), control", "fold", log, **owned),
-        topic(changelog(settings), "row key", "fold", "fold (take-over)", compact, **owned),
+        topic(changelog(settings), "row key", "fold", "fold (take-over)", rows, **owned),
         topic(TENANT_CONTROL, "tenant", "admit, fold", "control", log, partitions=1, **owned),
         topic(
             changelog(settings, TENANT_CONTROL),
             "row key",
             "control",
             "control (take-over)",
-            compact,
+            rows,
             partitions=1,
             **owned,
         ),

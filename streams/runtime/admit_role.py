@@ -18,6 +18,7 @@ from streams.runtime.embedding import Embedding
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
 from streams.runtime.shared_producer import SharedProducer
+from streams.runtime.snapshotter import Snapshotter
 from streams.runtime.transport import ConsumerThread
 from streams.settings import Settings
 
@@ -45,6 +46,7 @@ class AdmitRole:
     ) -> None:
         self.owners = {}
         self.others = ()
+        self.snapshotter: Snapshotter | None = None
         self.embedding = embedding
         self._ownership = ownership
         self._short = {topology.name(settings, topic): topic for topic in topology.INPUTS}

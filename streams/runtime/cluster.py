@@ -12,12 +12,13 @@ from streams import topology
 from streams.core.envelope import open_envelope, read_headers
 from streams.core.errors import Failed, Refused
 from streams.core.time import format_time
-from streams.ports import LocalPartition, Owner, PartitionStatus
+from streams.ports import LocalPartition, Owner, PartitionStatus, SnapshotTaken
 from streams.runtime import clients
 from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest as digest_rows
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
+from streams.runtime.snapshotter import Snapshotter
 from streams.settings import Settings
 
 POLL_S = 0.02
@@ -42,6 +43,8 @@ class KafkaCluster:
         This process's own partitions; empty in an admit worker and in the gateway.
     others : callable
         Its partitions of other logs: control, if it is here.
+    snapshotter : Snapshotter, optional
+        Takes snapshots of them.
     ready : callable
         None when the process does its work, else what it waits for.
     """
@@ -54,6 +57,7 @@ class KafkaCluster:
         owners: Mapping[int, PartitionOwner],
         ready: Callable[[], str | None],
         others: Callable[[], Iterable[PartitionOwner]] = tuple,
+        snapshotter: Snapshotter | None = None,
     ) -> None:
         self.partitions = settings.partitions
         self.ready = ready
@@ -61,6 +65,7 @@ class KafkaCluster:
         self._ownership = ownership
         self._owners = owners
         self._others = others
+        self._snapshotter = snapshotter
         self._log = topology.name(settings, topology.TENANT_LOG)
         self._control = TopicPartition(topology.name(settings, topology.TENANT_CONTROL), 0)
         self._inquiry = inquiry
@@ -81,6 +86,12 @@ class KafkaCluster:
     def control(self) -> Owner | None:
         """Return who folds tenant.control.v1, as announced."""
         return self._ownership.control
+
+    async def snapshot(self) -> list[SnapshotTaken]:
+        """Take snapshots of this process's own partitions."""
+        if self._snapshotter is None:
+            return []
+        return await self._snapshotter.take(unchanged=True)
 
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         """Wait until admit's committed offset is past ``offset``.
@@ -172,7 +183,9 @@ class KafkaCluster:
             log_time=format_time(store.source.log_time) if store else None,
             changelog_offset=store.changelog_offset if store else -1,
             recovered_from=owner.recovered.source,
-            snapshot_age_seconds=None,
+            snapshot_age_seconds=(
+                None if self._snapshotter is None else self._snapshotter.age_seconds(owner.tp)
+            ),
             rows=found.rows if found else None,
             digest=found.hex if found else None,
         )

@@ -38,7 +38,7 @@ SNAPSHOT_NAMES = (
     "collect.retired",
     "collect.deleted",
 )
-"""No worker passes these yet: fault plans draw from NAMES only."""
+"""Fault plans draw from NAMES only: a run need not pass these."""
 
 _armed: tuple[str, Path] | None = None
 _passes = 0

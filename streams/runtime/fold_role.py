@@ -24,6 +24,8 @@ from streams.runtime.fold_jobs import config_of, control_job, fold_job
 from streams.runtime.owner import Host, PartitionOwner
 from streams.runtime.owners import Owners
 from streams.runtime.ownership import Ownership
+from streams.runtime.snapshots import Bin
+from streams.runtime.snapshotter import Snapshotter
 from streams.runtime.store import Job
 from streams.runtime.tenant_bytes import TenantBytes
 from streams.settings import Settings
@@ -43,9 +45,12 @@ class FoldRole:
     ----------
     job, config : optional
         The one job to do, and its config record: by default the tenant log and control.
+    snapshots : Bin, optional
+        Where snapshots go, and where partitions without local state begin; None: neither.
     """
 
     embedding: Embedding | None = None
+    snapshotter: Snapshotter | None
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class FoldRole:
         give_up: Callable[[str], None],
         job: Job | None = None,
         config: Config | None = None,
+        snapshots: Bin | None = None,
     ) -> None:
         self._settings = settings
         self._ownership = ownership
@@ -82,11 +88,17 @@ class FoldRole:
                 lambda: self.app.chunk_consumer,
                 lambda partition, body: self._append(of.topic, partition, body),
                 give_up,
+                snapshots,
             )
 
         self._jobs = {each.topic: Owners(host(each)) for each in jobs}
         self.owners = self._jobs[self._main.topic].open
         """Of the tenant log, by partition."""
+        self.snapshotter = None
+        if snapshots is not None:
+            self.snapshotter = Snapshotter(
+                settings, snapshots, folder, self._all_owners, lambda: 0 in self.owners, _now
+            )
         self.app = make_app(
             settings,
             group=self._main.group,
@@ -112,10 +124,17 @@ class FoldRole:
         self.accesses.start()
         self._ownership.on_change.append(self._nudge)
         self._ticker = asyncio.create_task(self._tick(), name="ticks")
+        if self.snapshotter is not None:
+            self.snapshotter.start()
+
+    def _all_owners(self) -> Iterable[PartitionOwner]:
+        return [owner for owners in self._jobs.values() for owner in owners.open.values()]
 
     async def stop(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
+        if self.snapshotter is not None:
+            await self.snapshotter.stop()
         await asyncio.gather(
             self.accesses.stop(), *(owners.stop() for owners in self._jobs.values())
         )
@@ -161,12 +180,7 @@ class FoldRole:
         """Move the log time of partitions that may be idle."""
         while True:
             await asyncio.sleep(self._settings.tick_seconds)
-            running = [
-                owner
-                for owners in self._jobs.values()
-                for owner in owners.open.values()
-                if owner.state == "running"
-            ]
+            running = [owner for owner in self._all_owners() if owner.state == "running"]
             try:
                 self._show_lag(running)
                 self._show_bytes()
@@ -191,6 +205,9 @@ class FoldRole:
 
     def _show_lag(self, running: Iterable[PartitionOwner]) -> None:
         for owner in running:
+            age = None if self.snapshotter is None else self.snapshotter.age_seconds(owner.tp)
+            if age is not None:
+                metrics.SNAPSHOT_AGE.labels(owner.tp.topic, str(owner.partition)).set(age)
             end = self.app.chunk_consumer.highwater(owner.tp)
             if owner.store is not None and end is not None:
                 behind = max(0, end - owner.store.offset - 1)

@@ -36,6 +36,10 @@ EMBED_SECONDS = Histogram(
     "Embedding of a batch of texts or of a query",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
+SNAPSHOT_BYTES = Counter("streams_snapshot_bytes", "Bytes uploaded for snapshots")
+SNAPSHOT_AGE = Gauge(
+    "streams_snapshot_age_seconds", "Age of the last snapshot", ["topic", "partition"]
+)
 STORES_LOST = Counter("streams_stores_lost", "Stores closed and taken over again", ["reason"])
 _BUILD = Info("streams_build", "Version of this worker")
 _BUILD.info({"version": streams.__version__, "python": platform.python_version()})

@@ -21,14 +21,17 @@ from streams.core.log import DEFAULT_CONFIG, Body, Config, Tick
 from streams.core.time import HOUR
 from streams.ports import Owner
 from streams.runtime import clients, metrics, positions, recovery
+from streams.runtime.beginning import begin
 from streams.runtime.chunks import Chunk
 from streams.runtime.failpoints import reach
 from streams.runtime.ownership import Ownership, owner_key
 from streams.runtime.reading import PartitionReader
+from streams.runtime.snapshots import Bin
 from streams.runtime.store import Job, PartitionStore
 from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer
 from streams.settings import Settings
+from streams.snapshots.names import Place
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ class Host(msgspec.Struct, frozen=True):
     """Append a record of our own to the job's topic, outside of transactions."""
     give_up: Callable[[str], None]
     """End the process with exit code 3."""
+    snapshots: Bin | None = None
+    """Where a partition without local state begins; None: with the changelog."""
 
 
 class PartitionOwner(PartitionReader):
@@ -85,6 +90,16 @@ class PartitionOwner(PartitionReader):
         if self._before is not None:
             await asyncio.wait((self._before,))
         await super()._run()
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.host.job.topic}-{self.partition}"
+
+    @property
+    def changelog_incarnation(self) -> int:
+        """How often the changelog was made anew."""
+        return self.host.ownership.incarnations.get(self.host.job.changelog, 0)
 
     # -- what may fail -----------------------------------------------------------------------
 
@@ -133,17 +148,20 @@ class PartitionOwner(PartitionReader):
         try:
             await producer.start()
             reach("recovery.fenced")
-            path = host.folder / f"{job.topic}-{self.partition}"
-            db = recovery.open_local(path)
             changelog = TopicPartition(job.changelog, self.partition)
-            try:
-                self.recovered = await recovery.replay_changelog(host.inquiry, changelog, db)
-            except StoreLost as error:
-                log.error("%s; put aside, recovering from the changelog", error)
-                db.close()
-                recovery.put_aside(path)
-                db = recovery.open_local(path)
-                self.recovered = await recovery.replay_changelog(host.inquiry, changelog, db)
+            begun = await begin(
+                host.inquiry,
+                changelog,
+                host.folder / self.name,
+                host.snapshots,
+                Place(host.settings.group, job.topic, self.partition),
+                self.changelog_incarnation,
+                time.time_ns() // 1000 - host.settings.log_retention_hours * HOUR,
+            )
+            db = begun.db
+            self.recovered = await recovery.replay_changelog(
+                host.inquiry, changelog, db, begun.source
+            )
             config = positions.read_config(db) or DEFAULT_CONFIG
             if job.dedupe is not None:
                 await recovery.replay_dedupe(

@@ -35,7 +35,7 @@ class Recovered(msgspec.Struct, frozen=True):
     """How a database was brought up to date."""
 
     source: str
-    """local | changelog | defaults"""
+    """local | s3 | changelog | defaults"""
     rows: int
     """Changelog records applied."""
     seconds: float
@@ -60,8 +60,15 @@ def put_aside(path: Path) -> None:
     log.error("local state %s put aside as %s", path, aside.name)
 
 
-async def replay_changelog(inquiry: Inquiry, changelog: TopicPartition, db: Rdict) -> Recovered:
+async def replay_changelog(
+    inquiry: Inquiry, changelog: TopicPartition, db: Rdict, begun_from: str = "local"
+) -> Recovered:
     """Apply the changelog's committed tail to the database.
+
+    Parameters
+    ----------
+    begun_from : str
+        Where a database that is not empty came from: local or s3.
 
     Raises
     ------
@@ -76,7 +83,7 @@ async def replay_changelog(inquiry: Inquiry, changelog: TopicPartition, db: Rdic
             f"local state is at offset {local} of {changelog.topic}, which ends at {end}"
         )
     rows = await _apply(_tail(inquiry, changelog, max(local or 0, begin), end), db)
-    source = "local" if local else "changelog" if rows else "defaults"
+    source = begun_from if local else "changelog" if rows else "defaults"
     return Recovered(source, rows, time.monotonic() - began)
 
 
@@ -119,6 +126,7 @@ def _changes(records: Sequence[Any]) -> WriteBatch:
         else:
             batch.put(record.key, record.value)
     batch.put(positions.CHANGELOG_KEY, positions.number(records[-1].offset + 1))
+    batch.put(positions.CHANGELOG_TIME_KEY, positions.number(records[-1].timestamp * 1000))
     return batch
 
 

@@ -88,7 +88,7 @@ def take_checkpoint(db: Rdict, folder: Path) -> None:
 
     rocksdict holds the interpreter's lock in create_checkpoint, not in flush: flushed first, the
     checkpoint has little to write, and does not wait for a compaction while all else stands still
-    (docs/decisions/0013-snapshots.md).
+    (docs/decisions/0014-snapshots.md).
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)

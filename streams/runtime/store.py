@@ -23,6 +23,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -53,6 +54,7 @@ from streams.runtime.dedupe import Dedupe
 from streams.runtime.effects import Sending, Sendings
 from streams.runtime.failpoints import reach
 from streams.runtime.fencing import hear_out, is_fenced
+from streams.runtime.snapshots import take_checkpoint
 from streams.runtime.view import BufferedView, DatabaseReader, SnapshotRows, write
 
 log = logging.getLogger(__name__)
@@ -139,6 +141,9 @@ class PartitionStore:
         self.watcher: Watcher | None = None
         self.nudge: Callable[[], Awaitable[None]] | None = None
         """Appends a tick to the log."""
+        self.changes = 0
+        """Rows changed so far, those about the store itself not counted."""
+        self._checkpointing = asyncio.Lock()
         self.changelog_offset = positions.read_number(db, positions.CHANGELOG_KEY) or 0
         self._producer = producer
         self._fences = fences
@@ -339,6 +344,7 @@ class PartitionStore:
         """Steps 3 to 9."""
         producer = self._producer
         rows = self._view.encoded()
+        changed = len(rows)
         rows += self._fences.rows()
         rows.append((positions.SOURCE_KEY, positions.encode(source)))
         if self._next_config is not None:
@@ -363,6 +369,7 @@ class PartitionStore:
         reach("fold.written")
         metrics.count_effects(made.effect for made in self._sendings)
         self._sendings.clear()
+        self.changes += changed
         self.source = source
         if self.watcher is not None:
             self.watcher.committed(rows)
@@ -414,6 +421,7 @@ class PartitionStore:
         write(batch, rows)
         self.changelog_offset = changelog_ack.offset + 1
         batch.put(positions.CHANGELOG_KEY, positions.number(self.changelog_offset))
+        batch.put(positions.CHANGELOG_TIME_KEY, positions.number(_appended(changelog_ack)))
         if dedupe_ack is not None:
             self._dedupe.write(batch, source.log_time)
             batch.put(positions.DEDUPE_POSITION_KEY, positions.number(dedupe_ack.offset + 1))
@@ -426,6 +434,24 @@ class PartitionStore:
         self._dedupe.committed()
         if self._next_config is not None:
             self.config, self._next_config = self._next_config, None
+
+    async def checkpoint(self, folder: Path) -> None:
+        """Make a checkpoint of the database as after one commit, in a thread.
+
+        Raises
+        ------
+        StoreLost
+            The store was closed.
+        """
+        async with self._checkpointing:
+            if self._closed:
+                raise StoreLost("the partition is being taken over")
+            # Even who is cancelled waits: the database can't be closed under it.
+            making = asyncio.ensure_future(asyncio.to_thread(take_checkpoint, self.db, folder))
+            try:
+                await asyncio.shield(making)
+            finally:
+                await asyncio.wait((making,))
 
     async def announce(self, topic: str, key: bytes, value: bytes) -> None:
         """Say in a first transaction who owns this partition now."""
@@ -449,10 +475,18 @@ class PartitionStore:
         if self.watcher is not None:
             await self.watcher.closing()
         try:
-            self.db.close()
+            async with self._checkpointing:
+                self.db.close()
         except Exception as error:
             # RocksDB repeats what it could not write before; the changelog has it.
             log.warning("closing the database of %s/%d: %s", self.job.topic, self.partition, error)
+
+
+def _appended(ack: Any) -> int:
+    """Broker's time of an acknowledged record, microseconds; ours where the topic has none."""
+    if ack.timestamp is not None and ack.timestamp > 0:
+        return int(ack.timestamp) * 1000
+    return time.time_ns() // 1000
 
 
 def _refused(effect: Effect) -> bool:

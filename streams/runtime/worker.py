@@ -24,10 +24,12 @@ from streams.runtime.cluster import KafkaCluster
 from streams.runtime.embedding import Embedding
 from streams.runtime.fold_role import FoldRole
 from streams.runtime.http import listen, serving, url_of
+from streams.runtime.object_store import open_bin
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership, embedder_record
 from streams.runtime.query_vectors import QueryVectors
 from streams.runtime.search import Search
+from streams.runtime.snapshotter import Snapshotter
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ class Role(Protocol):
     owners: dict[int, PartitionOwner]
     embedding: Embedding | None
 
+    @property
+    def snapshotter(self) -> Snapshotter | None: ...
     @property
     def others(self) -> Iterable[PartitionOwner]: ...
     async def start(self) -> None: ...
@@ -141,10 +145,18 @@ class _Worker:
             raise Failed(f"no Kafka broker answers at {self._settings.kafka}: {error}") from None
         given = (self._settings, self._folder, url, ownership, inquiry, self._give_up)
         role: Role = (
-            AdmitRole(*given, self._embedding) if self._name == "admit" else FoldRole(*given)
+            AdmitRole(*given, self._embedding)
+            if self._name == "admit"
+            else FoldRole(*given, snapshots=open_bin(self._settings))
         )
         cluster = KafkaCluster(
-            self._settings, ownership, inquiry, role.owners, role.ready, lambda: role.others
+            self._settings,
+            ownership,
+            inquiry,
+            role.owners,
+            role.ready,
+            lambda: role.others,
+            role.snapshotter,
         )
         vectors = QueryVectors(ownership.embedders)
         search = Search(0)

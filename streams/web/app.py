@@ -125,6 +125,7 @@ def create_app(
             service.readyz,
             service.metrics,
             service.partitions,
+            service.take_snapshots,
             embedding.embed,
             tenant,
         ],

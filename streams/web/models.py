@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from streams.memory.record import MemoryRecord
-from streams.ports import PartitionStatus, Produced
+from streams.ports import PartitionStatus, Produced, SnapshotTaken
 
 Time = Annotated[
     str, Meta(description="RFC 3339, UTC, six digits", examples=["2026-11-22T10:00:00.000000Z"])
@@ -33,6 +33,14 @@ class Partitions(Struct, frozen=True):
     as_of: Time
     control: PartitionStatus | None = None
     """The one partition where memory is shared out; null where only one process was asked."""
+
+
+class Snapshots(Struct, frozen=True):
+    """Snapshots that were taken just now."""
+
+    items: list[SnapshotTaken]
+    next: None
+    as_of: Time
 
 
 class Event(Produced, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import httpx
 import msgspec
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -14,13 +14,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from streams import topology
 from streams.core.errors import ApiError
 from streams.core.time import format_time
-from streams.ports import Cluster, Owner, PartitionStatus
+from streams.ports import Cluster, Owner, PartitionStatus, SnapshotTaken
 from streams.settings import Settings
-from streams.web.models import Health, Partitions
+from streams.web.models import Health, Partitions, Snapshots
 from streams.web.parameters import problems
 
 ASK_SECONDS = 5.0
 DIGEST_SECONDS = 120.0
+SNAPSHOT_SECONDS = 600.0
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -104,6 +105,43 @@ async def partitions(
             found.setdefault(partition, _absent(service, partition, "unowned"))
     ordered = [found[partition] for partition in sorted(found)]
     return Partitions(ordered, None, format_time(service.clock()), control)
+
+
+@post(
+    "/v1/snapshots",
+    status_code=200,
+    tags=["service"],
+    summary="Take a snapshot of every partition now",
+    description="Of all workers; it answers when all are in the bucket. Look at `error` of each.",
+    responses=problems(400),
+)
+async def take_snapshots(
+    service: TheService,
+    local: Annotated[
+        bool, QueryParameter(description="Only the partitions of the process that is asked")
+    ] = False,
+) -> Snapshots:
+    taken = await service.cluster.snapshot()
+    if not local:
+        control = service.cluster.control()
+        owners = service.cluster.owners() + ([] if control is None else [control])
+        here = {status.url for status in await service.cluster.status(digest=False)}
+        urls = sorted({owner.url for owner in owners} - here)
+        for answer in await asyncio.gather(*(_snapshots_of(service, url) for url in urls)):
+            taken += answer
+    ordered = sorted(taken, key=lambda each: (each.topic, each.partition))
+    return Snapshots(ordered, None, format_time(service.clock()))
+
+
+async def _snapshots_of(service: Service, url: str) -> list[SnapshotTaken]:
+    try:
+        response = await service.client.post(
+            f"{url.rstrip('/')}/v1/snapshots", params={"local": "1"}, timeout=SNAPSHOT_SECONDS
+        )
+        response.raise_for_status()
+        return msgspec.json.decode(response.content, type=Snapshots).items
+    except (httpx.HTTPError, msgspec.MsgspecError) as error:
+        return [SnapshotTaken("", -1, error=f"{url} does not answer: {type(error).__name__}")]
 
 
 def _others(owners: list[Owner], found: dict[int, PartitionStatus]) -> dict[str, list[Owner]]:

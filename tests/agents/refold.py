@@ -53,6 +53,7 @@ class Sent(NamedTuple):
     value: bytes | None
     partition: int
     headers: Any = None
+    timestamp = 1
 
 
 class Story(msgspec.Struct):

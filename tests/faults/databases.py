@@ -82,6 +82,7 @@ def _rows(folder: Path) -> dict[bytes, bytes]:
 def _all(db: Rdict) -> dict[bytes, bytes]:
     rows: dict[bytes, bytes] = dict(db.items())
     rows.pop(positions.CHANGELOG_KEY, None)
+    rows.pop(positions.CHANGELOG_TIME_KEY, None)
     rows.pop(positions.DEDUPE_POSITION_KEY, None)
     return rows
 

@@ -54,6 +54,8 @@ class Worker:
             "STREAMS_FAILPOINT": failpoint,
             # A model would take the cores from what is tried here.
             "STREAMS_EMBEDDER": "none",
+            # Often: a wiped disk begins from one, and kills fall into them.
+            "STREAMS_SNAPSHOT_SECONDS": "4",
         }
         with self.log.open("ab") as log:
             log.write(f"---- started {time.time():.2f}, failpoint {failpoint or 'none'}\n".encode())

@@ -127,10 +127,10 @@ async def test_one_that_never_gets_ready_holds_up_no_other(
 ) -> None:
     replay = recovery.replay_changelog
 
-    async def never_for_2(inquiry: Any, changelog: TopicPartition, db: Any) -> Any:
+    async def never_for_2(inquiry: Any, changelog: TopicPartition, *more: Any) -> Any:
         if changelog.partition == 2:
             await asyncio.Event().wait()
-        return await replay(inquiry, changelog, db)
+        return await replay(inquiry, changelog, *more)
 
     monkeypatch.setattr(recovery, "replay_changelog", never_for_2)
     await _three_fold_on(four, tmp_path, until)

@@ -10,7 +10,15 @@ from usage.memory_view import MemoryView
 from streams.core.errors import Refused
 from streams.core.ids import partition_of
 from streams.memory.question import Question
-from streams.ports import LocalPartition, Outgoing, Owner, PartitionStatus, Produced, Watcher
+from streams.ports import (
+    LocalPartition,
+    Outgoing,
+    Owner,
+    PartitionStatus,
+    Produced,
+    SnapshotTaken,
+    Watcher,
+)
 
 NOW = 1_763_805_600_000_000
 """2025-11-22T10:00:00Z."""
@@ -117,6 +125,9 @@ class FakeCluster:
 
     def control(self) -> Owner | None:
         return self.announced_control
+
+    async def snapshot(self) -> list[SnapshotTaken]:
+        return [SnapshotTaken("x-tenant.log.v1", number, name="n") for number in self.here]
 
     async def decided(self, partition: int, offset: int, timeout: float) -> bool:
         self.decisions_asked.append((partition, offset))

@@ -1,0 +1,126 @@
+"""What a partition begins from, and what is passed over."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiokafka import TopicPartition
+
+from streams.adapters.object_folder import FolderStore
+from streams.core.log import VERSION
+from streams.runtime import positions
+from streams.runtime.beginning import Begun, begin
+from streams.runtime.snapshots import Bin
+from streams.runtime.view import open_database
+from tests.snapshots.manifests import manifest
+
+from .snapshot_bins import LAYOUT, Failing, Worker, write
+
+NOW = 2_000_000_000_000_000
+END = 50
+
+
+class Place:
+    """A partition's folder, and the store with its snapshots."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = FolderStore(folder / "bucket")
+        self.worker = Worker(self.store, folder / "other", lambda: NOW)
+        self.path = folder / "state"
+        self.snapshots: Bin | None = Bin(self.store, LAYOUT)
+        self.incarnation = manifest().incarnation
+
+    async def begin(self, not_before: int = 0) -> tuple[str, int | None]:
+        """Where it begins, and at which offset of the changelog."""
+
+        async def bounds(_: TopicPartition) -> tuple[int, int]:
+            return 0, END
+
+        begun: Begun = await begin(
+            cast(Any, SimpleNamespace(bounds=bounds)),
+            TopicPartition("changelog", 0),
+            self.path,
+            self.snapshots,
+            manifest().place,
+            self.incarnation,
+            not_before,
+        )
+        offset = positions.read_number(begun.db, positions.CHANGELOG_KEY)
+        begun.db.close()
+        return begun.source, offset
+
+    async def snapshot(self, offset: int, **fields: Any) -> None:
+        await self.worker.snapshot(offset, fold_version=VERSION, **fields)
+
+    def local(self, offset: int, time: int = NOW) -> None:
+        db = open_database(self.path)
+        write(db, offset, 3)
+        db.put(positions.CHANGELOG_TIME_KEY, positions.number(time))
+        db.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    (tmp_path / "other").mkdir()
+    return Place(tmp_path)
+
+
+def aside(place: Place) -> int:
+    return len(list(place.path.parent.glob("state.damaged-*")))
+
+
+async def test_local_state_comes_first(place: Place) -> None:
+    await place.snapshot(40)
+    place.local(30)
+    assert await place.begin() == ("local", 30)
+
+
+async def test_without_local_state_the_newest_snapshot(place: Place) -> None:
+    await place.snapshot(20)
+    await place.snapshot(40)
+    assert await place.begin() == ("s3", 40)
+    assert await place.begin() == ("local", 40)
+
+
+async def test_nothing_at_all(place: Place) -> None:
+    assert await place.begin() == ("local", None)
+    place.snapshots = None
+    assert await place.begin() == ("local", None)
+
+
+async def test_what_is_of_another_changelog_is_passed_over(place: Place) -> None:
+    await place.snapshot(END + 1)
+    place.local(END + 1)
+    assert await place.begin() == ("local", None)
+    assert aside(place) == 1
+    await place.snapshot(40)
+    place.incarnation += 1
+    assert await place.begin() == ("local", None)
+
+
+async def test_too_old_a_state_could_bring_removed_rows_back(place: Place) -> None:
+    """One that has missed nothing is as good as new, however old."""
+    place.local(END, time=5)
+    assert await place.begin(not_before=6) == ("local", END)
+    assert aside(place) == 0
+    place.local(END - 1, time=6)
+    assert await place.begin(not_before=6) == ("local", END - 1)
+    place.local(END - 1, time=5)
+    await place.snapshot(40, changelog_time=6)
+    assert await place.begin(not_before=6) == ("s3", 40)
+    assert aside(place) == 1
+
+
+async def test_damaged_local_state_is_put_aside(place: Place) -> None:
+    place.local(30)
+    (place.path / "CURRENT").write_bytes(b"garbage\n")
+    await place.snapshot(40)
+    assert await place.begin() == ("s3", 40)
+    assert aside(place) == 1
+
+
+async def test_a_store_that_does_not_answer_leaves_the_changelog(place: Place) -> None:
+    await place.snapshot(40)
+    place.snapshots = Bin(Failing(place.store, 0), LAYOUT)
+    assert await place.begin() == ("local", None)
