@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import msgspec
+import pytest
 from agents.malformed import GOOD
 
 from .system import System
@@ -22,6 +23,7 @@ async def calls(system: System, tenant: str) -> int:
     return total
 
 
+@pytest.mark.deep
 async def test_twice_in_one_batch_and_across_sends(system: System, tenant: str) -> None:
     twice = lines(tenant, ["a", "b", "a", "a"])
     assert (await system.done("send", "-", "--wait", stdin=twice))["sent"] == 4

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
 from .system import System
 
@@ -135,6 +136,7 @@ async def test_a_full_tenant_forgets_what_it_values_least_and_critical_stays(
     assert (await system.get(tenant, "quota"))["reserve_bytes"] == 0
 
 
+@pytest.mark.deep
 async def test_what_is_pruned_is_gone_from_the_records_too(system: System, tenant: str) -> None:
     await system.command(tenant, "quota.set", quota_mb=1)
     for number in range(18):

@@ -40,6 +40,7 @@ async def test_any_worker_sets_reads_and_deletes(
     assert (await system.get(tenant, "agents/a%2F1/state"))["items"] == []
 
 
+@pytest.mark.deep
 async def test_the_command_says_what_the_api_says(system: System, tenant: str) -> None:
     done = await system.done(
         "state", "set", tenant, "a", "k", '{"loss": 1.50}', "--if-version", "0"

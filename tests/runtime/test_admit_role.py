@@ -248,6 +248,7 @@ async def _at(settings: Settings, inquiry: Inquiry, partition: int, offset: int)
     return await committed(settings, inquiry, partition) == offset
 
 
+@pytest.mark.deep
 async def test_two_workers_share_each_topic_evenly(
     settings: Settings, tmp_path: Path, until: Until
 ) -> None:

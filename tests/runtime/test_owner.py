@@ -169,6 +169,7 @@ async def _three_fold_on(settings: Settings, folder: Path, until: Until) -> None
 # -- rule 5: errors --------------------------------------------------------------------------------
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("committed", [False, True], ids=["not committed", "committed"])
 async def test_a_lost_commit_is_settled_by_a_take_over(
     one: Settings,
