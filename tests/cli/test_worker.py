@@ -64,6 +64,7 @@ def healthy(api: str) -> bool:
     return httpx.get(f"{api}/healthz", timeout=20).status_code == 200
 
 
+@pytest.mark.deep
 def test_one_role_says_where_it_serves_and_ends_well(
     installation: Settings, started: list[Worker]
 ) -> None:

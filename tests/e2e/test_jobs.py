@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from streams.topology import JOB_EVENTS, dlq
 
 from .system import System
 
 
+@pytest.mark.deep
 async def test_the_real_lineage_is_taken_whole(
     system: System, tenant: str, real_input: Callable[[str], Path]
 ) -> None:

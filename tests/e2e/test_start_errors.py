@@ -37,6 +37,7 @@ async def test_a_taken_folder(system: System) -> None:
     assert busy.running
 
 
+@pytest.mark.deep
 async def test_no_kafka(tmp_path: Path) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     one_line(await start(Settings(kafka=nowhere, data=str(tmp_path)), "fold"), 1, nowhere)

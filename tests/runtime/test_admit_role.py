@@ -82,6 +82,7 @@ async def counted(settings: Settings, folder: Path, until: Until, partition: int
         return worker.counted(partition)
 
 
+@pytest.mark.deep
 async def test_a_refused_batch_in_the_middle_of_a_slice_stops_what_is_behind_it(
     one: Settings, inquiry: Inquiry, tmp_path: Path, until: Until
 ) -> None:
@@ -112,6 +113,7 @@ async def red(role: AdmitRole, until: Until, *words: str) -> None:
     assert all(word in said for word in words), said
 
 
+@pytest.mark.deep
 async def test_retention_that_passes_a_running_reader_is_red_until_adopted(
     one: Settings, inquiry: Inquiry, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def here(settings: Settings, partition: int = 0) -> TP:
 # -- rule 1: chunks ----------------------------------------------------------------------------
 
 
+@pytest.mark.deep
 async def test_what_faust_drops_is_fetched_again(
     one: Settings, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ async def test_one_that_never_gets_ready_holds_up_no_other(
     await _three_fold_on(four, tmp_path, until)
 
 
+@pytest.mark.deep
 async def test_one_that_is_stuck_holds_up_no_other(
     four: Settings, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

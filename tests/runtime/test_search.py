@@ -181,6 +181,7 @@ def answers(limit: int, steps: list[Any]) -> list[bytes]:
     return run(test)
 
 
+@pytest.mark.deep
 @settings(max_examples=40, deadline=None)
 @given(
     own=steps_of(st.just(OWN), 12),
