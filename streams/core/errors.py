@@ -92,5 +92,9 @@ class StoreLost(StreamsError):
     """The store's producer or database can't be trusted any more; only a take-over helps."""
 
 
+class StoreDamaged(StoreLost):
+    """The local database has bytes that are wrong: the next take-over begins without it."""
+
+
 class PartitionRed(StreamsError):
     """Going on would skip or repeat records silently; the message says what a person can do."""

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from streams import topology
 from streams.core.envelope import open_envelope, read_headers
-from streams.core.errors import Failed, Refused
+from streams.core.errors import Failed, Refused, StoreDamaged
 from streams.core.time import format_time
 from streams.ports import LocalPartition, Owner, PartitionStatus, SnapshotTaken
 from streams.runtime import clients
@@ -169,7 +169,10 @@ class KafkaCluster:
         if with_digest and store is not None:
             # The iterator is a snapshot of the offset that is told beside it.
             offset, it = store.source.offset, store.db.iter()
-            found = await asyncio.to_thread(digest_rows, it)
+            try:
+                found = await asyncio.to_thread(digest_rows, it)
+            except StoreDamaged as damage:
+                store.reader.damage = damage
         return PartitionStatus(
             topic=owner.tp.topic,
             partition=owner.partition,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from rocksdict import RdictIter
 
 from streams.runtime.positions import LOGICAL_START
+from streams.runtime.view import check
 
 
 class Digest(NamedTuple):
@@ -16,7 +17,12 @@ class Digest(NamedTuple):
 
 
 def digest(it: RdictIter) -> Digest:
-    """Digest what an iterator sees; it is a snapshot of the moment it was made."""
+    """Digest what an iterator sees; it is a snapshot of the moment it was made.
+
+    Raises
+    ------
+    StoreDamaged
+    """
     total, rows = sha256(), 0
     it.seek(LOGICAL_START)
     while it.valid():
@@ -24,4 +30,5 @@ def digest(it: RdictIter) -> Digest:
         total.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
         rows += 1
         it.next()
+    check(it)
     return Digest(total.hexdigest(), rows)

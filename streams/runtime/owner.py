@@ -16,7 +16,7 @@ from faust.types import TP
 from rocksdict import Rdict
 
 from streams import topology
-from streams.core.errors import StoreLost
+from streams.core.errors import StoreDamaged, StoreLost
 from streams.core.log import DEFAULT_CONFIG, Body, Config, Tick
 from streams.core.time import HOUR
 from streams.ports import Owner
@@ -30,6 +30,7 @@ from streams.runtime.snapshots import Bin
 from streams.runtime.store import Job, PartitionStore
 from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer
+from streams.runtime.view import lost_by
 from streams.settings import Settings
 from streams.snapshots.names import Place
 
@@ -82,6 +83,8 @@ class PartitionOwner(PartitionReader):
         self.store: PartitionStore | None = None
         self._fenced: deque[float] = deque(maxlen=FENCED_LIMIT)
         self._failures = 0
+        self._damaged = False
+        """The local state was found to be: it is put aside once it is closed."""
         self._topic_id = ""
         self._before = before
         super().__init__(TP(host.job.topic, partition), host.consumer, ADOPT_HINT)
@@ -104,6 +107,9 @@ class PartitionOwner(PartitionReader):
     # -- what may fail -----------------------------------------------------------------------
 
     async def _failed(self, error: Exception) -> None:
+        lost = error if isinstance(error, StoreDamaged) else lost_by(error)
+        if isinstance(lost, StoreDamaged):
+            error, self._damaged = lost, True
         if isinstance(error, ProducerFenced):
             await self._close()
             await self._after_fenced()
@@ -149,6 +155,9 @@ class PartitionOwner(PartitionReader):
             await producer.start()
             reach("recovery.fenced")
             changelog = TopicPartition(job.changelog, self.partition)
+            if self._damaged:
+                recovery.put_aside(host.folder / self.name)
+                self._damaged = False
             begun = await begin(
                 host.inquiry,
                 changelog,

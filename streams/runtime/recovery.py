@@ -16,7 +16,7 @@ from rocksdict import Rdict, WriteBatch
 from streams.core.errors import PartitionRed, StoreLost
 from streams.runtime import clients, dedupe, positions
 from streams.runtime.clients import Inquiry
-from streams.runtime.view import open_database
+from streams.runtime.view import check, open_database
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +150,7 @@ def load_fences(db: Rdict) -> positions.Fences:
     while it.valid() and it.key().startswith(positions.ORIGIN_PREFIX):
         from_rows[it.key()] = positions.decode_fence(it.value())
         it.next()
+    check(it)
     return positions.Fences(from_rows)
 
 

@@ -222,12 +222,15 @@ class PartitionStore:
         Raises
         ------
         StoreLost
-            From the transaction on something failed.
+            From the transaction on something failed; StoreDamaged: the database is.
         ProducerFenced
             Another owner took over, or a transaction timed out.
         PartitionRed
             A record can't be folded; the message names it.
         """
+        if self.reader.damage is not None:
+            # A question has found it; ticks come every second, so this is soon.
+            raise self.reader.damage
         raw = [r for r in chunk.records if r.offset > self.source.offset]
         decoded, unreadable = self._decode(raw)
         work = _Work(raw, decoded, self._identify(decoded) if self.job.dedupe else None)
@@ -315,6 +318,8 @@ class PartitionStore:
             entry = Entry(record, partition, place.offset, timestamp, log_time)
             try:
                 made = fold(view, entry)
+            except StoreLost:
+                raise
             except Exception as error:
                 raise PartitionRed(
                     f"{self._where(place)} can't be folded: {type(error).__name__}: {error}"

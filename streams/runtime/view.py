@@ -6,9 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, RdictIter, WriteBatch
 
-from streams.core.errors import StoreLost
+from streams.core.errors import StoreDamaged, StoreLost
 from streams.core.fold import Deferred, settle
 from streams.core.rows import Row, decode_row, encode_row
 
@@ -20,6 +20,8 @@ MAX_CLEAN_ROWS = 20_000
 """Rows kept decoded between chunks; a bound on memory, never on meaning."""
 LARGE_ROW = 4_096
 """A row of more bytes is not kept: else 20,000 of 64 KiB would be."""
+_DAMAGED = "Corruption"
+"""RocksDB tells errors apart by their texts only."""
 _ABSENT = "key not found"
 """All that rocksdict says of a key that a snapshot has not: a plain Exception."""
 FEW_NEW = 64
@@ -61,19 +63,34 @@ class DatabaseReader:
 
     def __init__(self, db: Rdict) -> None:
         self.db = db
+        self.damage: StoreDamaged | None = None
+        """What a read has found: the partition's owner looks here before it goes on."""
 
     def get(self, kind: type[R], key: bytes) -> R | None:
         try:
             value = self.db.get(key)
-        except DbClosedError:
-            raise StoreLost("the partition is being taken over") from None
+        except Exception as error:
+            self._note(error)
+            raise
         return None if value is None else decode_row(kind, value)
+
+    def _note(self, error: Exception) -> None:
+        """Tell in our terms what a read failed with."""
+        lost = lost_by(error)
+        if isinstance(lost, StoreDamaged):
+            self.damage = lost
+        if lost is not None:
+            raise lost from None
 
     def scan(
         self, kind: type[R], prefix: bytes, *, reverse: bool = False, start: bytes | None = None
     ) -> Iterator[tuple[bytes, R]]:
-        for key, value in scan_raw(self.db, prefix, reverse=reverse, start=start):
-            yield key, decode_row(kind, value)
+        try:
+            for key, value in scan_raw(self.db, prefix, reverse=reverse, start=start):
+                yield key, decode_row(kind, value)
+        except StoreDamaged as damage:
+            self.damage = damage
+            raise
 
 
 class SnapshotRows:
@@ -94,7 +111,7 @@ class SnapshotRows:
         except Exception as error:
             if str(error) == _ABSENT:
                 return None
-            raise
+            raise (lost_by(error) or error) from None
         return decode_row(kind, value)
 
     def close(self) -> None:
@@ -126,6 +143,31 @@ def scan_raw(
             return
         yield key, it.value()
         step()
+    check(it)
+
+
+def check(it: RdictIter) -> None:
+    """Tell an iterator that has ended from one that met damage, which ends it just the same.
+
+    Raises
+    ------
+    StoreDamaged
+    """
+    try:
+        it.status()
+    except Exception as error:
+        raise (lost_by(error) or error) from None
+
+
+def lost_by(error: Exception) -> StoreLost | None:
+    """What an error of RocksDB means to who reads; None: nothing that a take-over would help."""
+    if isinstance(error, DbClosedError):
+        return StoreLost("the partition is being taken over")
+    if isinstance(error, StoreDamaged):
+        return error
+    if _DAMAGED in str(error):
+        return StoreDamaged(f"the local state is damaged: {error}")
+    return None
 
 
 class BufferedView:

@@ -1,5 +1,7 @@
 """Snapshots of a running installation: taken, verified, and begun from when the disk is gone."""
 
+import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,6 +40,20 @@ def lines(start: int, tenant: str) -> bytes:
         for number in range(start, start + EVENTS)
     ]
     return b"\n".join(map(msgspec.json.encode, events))
+
+
+def damage(data: Path) -> None:
+    """Flip a byte in each KB of all tables of the tenant log's states."""
+    for table in data.glob("*/*tenant.log.v1-[0-9]/*.sst"):
+        content = bytearray(table.read_bytes())
+        for at in range(100, len(content) - 2_000, 1_000):
+            content[at] ^= 0xFF
+        table.write_bytes(content)
+
+
+def aside(data: Path) -> list[Path]:
+    """States that were put aside."""
+    return list(data.glob("*/*.damaged-*"))
 
 
 async def calls(system: System, tenant: str) -> int:
@@ -109,6 +125,31 @@ async def test_damaged_objects_are_found_and_passed_over(system: System) -> None
     states = await system.partitions()
     assert {state["recovered_from"] for state in states} == {"changelog"}
     assert await calls(system, "t1") == EVENTS
+
+
+async def test_damaged_tables_are_noticed_and_put_aside(system: System) -> None:
+    """RocksDB opens them: the damage shows when a row of them is read."""
+    for tenant in ("t1", "t2", "t3"):
+        await system.done("send", "-", "--wait", stdin=lines(0, tenant))
+    await system.done("snapshot", "now")
+    folds = [worker for worker in system.workers.values() if worker.role == "fold"]
+    for worker in folds:
+        await worker.kill()
+    damage(Path(system.settings.data))
+    await asyncio.gather(*(worker.start() for worker in folds))
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(AssertionError):
+                await system.cli("digest")
+                found = [await calls(system, tenant) for tenant in ("t1", "t2", "t3")]
+                if found == [EVENTS] * 3:
+                    break
+            await asyncio.sleep(0.2)
+    await system.ready()
+    assert {state["recovered_from"] for state in await system.partitions()} <= {"s3", "changelog"}
+    assert aside(Path(system.settings.data))
+    compared = await system.done("digest", "--rebuild")
+    assert all(each["same"] for each in compared)
 
 
 async def test_a_clean_stop_leaves_a_snapshot(system: System) -> None:

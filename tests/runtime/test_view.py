@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rocksdict import Rdict, WriteBatch
 
-from streams.core.errors import PartitionRed, StoreLost
+from streams.core.errors import PartitionRed, StoreDamaged, StoreLost
 from streams.core.fold import View
 from streams.core.rows import Row, encode_row
 from streams.runtime import view as module
+from streams.runtime.digest import digest
 from streams.runtime.view import (
     BufferedView,
     DatabaseReader,
@@ -45,6 +46,44 @@ def database() -> Iterator[Rdict]:
             yield db
         finally:
             db.close()
+
+
+def damaged(folder: Path) -> Rdict:
+    """A database with one wrong byte in the middle of its only table."""
+    db = open_database(folder)
+    for number in range(5_000):
+        db.put(b"n/%06d" % number, encode_row(Note(number)))
+    db.flush()
+    db.close()
+    (table,) = folder.glob("*.sst")
+    data = bytearray(table.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    table.write_bytes(data)
+    return open_database(folder)
+
+
+def test_damage_is_no_end_of_the_rows(tmp_path: Path) -> None:
+    """RocksDB opens such a table, and its iterators just end there."""
+    db = damaged(tmp_path / "db")
+    reader = DatabaseReader(db)
+    with pytest.raises(StoreDamaged):
+        list(reader.scan(Note, b"n/"))
+    assert reader.damage is not None
+    with pytest.raises(StoreDamaged):
+        digest(db.iter())
+    reader = DatabaseReader(db)
+    snapshot, found = SnapshotRows(db), 0
+    for number in range(5_000):
+        try:
+            reader.get(Note, b"n/%06d" % number)
+        except StoreDamaged:
+            found += 1
+            with pytest.raises(StoreDamaged):
+                snapshot.get(Note, b"n/%06d" % number)
+    assert 0 < found < 5_000
+    assert reader.damage is not None
+    snapshot.close()
+    db.close()
 
 
 KEYS = st.lists(st.sampled_from([b"\x00", b"a", b"b", b"\xfe", b"\xff"]), max_size=4).map(
