@@ -16,8 +16,9 @@ import httpx
 import msgspec
 
 from streams.cli.client import UP_FILE, json_option, kafka_option
-from streams.core.errors import Failed, Misuse
+from streams.core.errors import Failed, Misuse, ObjectStoreError
 from streams.dev import jars
+from streams.runtime.object_store import open_bin
 from streams.runtime.processes import free_port, is_free, loopback_address
 from streams.runtime.topics import describe
 from streams.settings import Settings, load
@@ -79,6 +80,7 @@ def _checks(data: str | None, kafka: str | None) -> Iterator[Check]:
     running = _running(settings)
     yield from _folder(settings, running)
     yield _files()
+    yield _snapshots(settings)
     yield from _address(settings)
     if not settings.kafka and running is None:
         yield from _embedded()
@@ -105,6 +107,20 @@ def _versions() -> Iterator[Check]:
         )
     else:
         yield Check("packages", True, ", ".join(found))
+
+
+def _snapshots(settings: Settings) -> Check:
+    """Whether the place of snapshots can be listed."""
+    name = "snapshots"
+    try:
+        into = open_bin(settings)
+        next(into.store.list(into.layout.root), None)
+    except ObjectStoreError as error:
+        fix = "Mend STREAMS_S3_* or the credentials; workers fold on without new snapshots."
+        return Check(name, False, str(error), fix)
+    except ImportError as error:
+        return Check(name, False, str(error), "pip install 'agent-streams[worker]'.")
+    return Check(name, True, f"go to {into.store.where}")
 
 
 def _running(settings: Settings) -> str | None:

@@ -31,7 +31,7 @@ def checks(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> di
 def test_a_sound_machine(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     found = checks(capsys, code=0)
     assert set(found) == {
-        *("packages", "settings", "data", "disk", "files", "port", "java", "jars")
+        *("packages", "settings", "data", "disk", "files", "snapshots", "port", "java", "jars")
     }
     assert list(tmp_path.iterdir()) == []  # it only looks
 
@@ -104,3 +104,18 @@ def test_topics_on_a_broker(
     assert checks(capsys, *arguments, code=0)["topics"]["ok"]
     monkeypatch.setenv("STREAMS_PARTITIONS", "3")
     assert "has 2 partitions, must have 3" in checks(capsys, *arguments, code=1)["topics"]["found"]
+
+
+def test_a_bucket_that_does_not_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMS_S3_BUCKET", "nowhere")
+    monkeypatch.setenv("STREAMS_S3_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDVERYSECRET")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "verysecret")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    found = checks(capsys, code=1)["snapshots"]
+    assert not found["ok"]
+    assert "nowhere" in found["found"]
+    assert "STREAMS_S3" in found["fix"]
+    assert "verysecret" not in json.dumps(found).lower()

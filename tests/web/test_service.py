@@ -74,3 +74,17 @@ async def test_control_has_an_owner_of_its_own(api: Api, cluster: FakeCluster) -
         control = (await api.get("/v1/partitions")).json()["control"]
     assert control["state"] == "running"
     assert (await api.get("/v1/partitions?local=1")).json()["control"] is None
+
+
+async def test_snapshots_are_taken_by_all_workers(api: Api, cluster: FakeCluster) -> None:
+    for gone in (1, 2, 3):
+        del cluster.here[gone]
+    other = FakeCluster(1)
+    async with server(other) as url:
+        cluster.announce(url, 1)
+        cluster.announce(f"http://127.0.0.1:{free_port()}", 2)
+        items = (await api.post("/v1/snapshots", json={})).json()["items"]
+    alone = (await api.post("/v1/snapshots?local=1", json={})).json()["items"]
+    assert [(item["partition"], item["name"]) for item in items] == [(-1, ""), (0, "n"), (1, "n")]
+    assert "does not answer" in items[0]["error"]
+    assert [item["partition"] for item in alone] == [0]
