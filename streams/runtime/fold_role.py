@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from streams import topology
 from streams.core import log as facts
 from streams.core.errors import StoreLost
 from streams.core.log import VERSION, Body, Config, Record, Tick
 from streams.runtime import clients, metrics
 from streams.runtime.accesses import Accesses
 from streams.runtime.app import make_app, missing
+from streams.runtime.assigning import fold_assignor
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
@@ -105,7 +106,7 @@ class FoldRole:
             role="fold",
             topics=list(self._jobs),
             # State moves with a partition: what can stay where it is does.
-            assignor=StickyPartitionAssignor,
+            assignor=fold_assignor(topology.name(settings, topology.TENANT_CONTROL)),
             folder=folder,
             deliver=self._deliver,
             assigned=self._on_assigned,
