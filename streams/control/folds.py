@@ -13,7 +13,9 @@ from streams.control.rows import (
     ControlRow,
     HolderRow,
     allocation_key,
+    control_of,
     holder_key,
+    holder_of,
 )
 from streams.control.shares import (
     TENANT_LOG,
@@ -22,7 +24,6 @@ from streams.control.shares import (
     holders,
     put_holder,
     rebalance,
-    stock,
     take_back,
 )
 from streams.core.fold import Effect, Entry, Fact, View
@@ -37,6 +38,7 @@ from streams.core.log import (
     QuotaSet,
     Tick,
 )
+from streams.core.memory_shares import reserve_stock
 from streams.core.time import SECOND
 
 RESTATED_AT_ONCE = 200
@@ -78,14 +80,12 @@ def fold_announced(view: View, entry: Entry, body: LeaseAnnounced) -> list[Effec
     _learn(view, body)
     if not body.last:
         return effects
-    holder = view.get(HolderRow, holder_key(partition))
-    assert holder is not None
+    holder = holder_of(view, partition)
     view.put(holder_key(partition), structs.replace(holder, announced=True))
-    control = view.get(ControlRow, CONTROL_KEY)
-    assert control is not None
+    control = control_of(view)
     if control.complete:
         _welcome(view, effects, partition)
-        view.put(CONTROL_KEY, _restating(view, partition))
+        _begin_restating(view, partition)
         rebalance(view, effects)
     elif sum(row.announced for _, row in holders(view, control)) == control.partitions:
         view.put(CONTROL_KEY, structs.replace(control, complete=True))
@@ -146,8 +146,7 @@ def fold_tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
 
 def _inquire(view: View, entry: Entry, effects: list[Effect]) -> None:
     """Ask the partitions that have not spoken what they hold."""
-    control = view.get(ControlRow, CONTROL_KEY)
-    assert control is not None
+    control = control_of(view)
     for partition in range(control.partitions):
         if view.get(HolderRow, holder_key(partition)) is None:
             body = LeaseInquiry(control.epoch)
@@ -157,8 +156,7 @@ def _inquire(view: View, entry: Entry, effects: list[Effect]) -> None:
 
 def _learn(view: View, body: LeaseAnnounced) -> None:
     """Take over quotas that control does not know: it began from nothing after they were set."""
-    control = view.get(ControlRow, CONTROL_KEY)
-    assert control is not None
+    control = control_of(view)
     allocated = control.allocated_mb
     for tenant, quota_mb, tier in body.quotas:
         key = allocation_key(tenant)
@@ -170,20 +168,17 @@ def _learn(view: View, body: LeaseAnnounced) -> None:
 
 def _welcome(view: View, effects: list[Effect], partition: int) -> None:
     """Give a partition its stock of the reserve, as far as it has none."""
-    control = view.get(ControlRow, CONTROL_KEY)
-    holder = view.get(HolderRow, holder_key(partition))
-    assert control is not None
-    assert holder is not None
+    control, holder = control_of(view), holder_of(view, partition)
     left = max(0, control.reserve - control.reserve_leased)
-    give(view, effects, partition, reserve=min(left, max(0, stock(control) - holder.reserve)))
+    stock = reserve_stock(control.reserve, control.partitions)
+    give(view, effects, partition, reserve=min(left, max(0, stock - holder.reserve)))
 
 
-def _restating(view: View, partition: int) -> ControlRow:
+def _begin_restating(view: View, partition: int) -> None:
     """A partition that began anew may have lost its tenants' quotas: they are told again."""
-    control = view.get(ControlRow, CONTROL_KEY)
-    assert control is not None
+    control = control_of(view)
     restated = tuple(sorted({*control.restated, partition}))
-    return structs.replace(control, restating=AllocationRow.kind, restated=restated)
+    view.put(CONTROL_KEY, structs.replace(control, restating=AllocationRow.kind, restated=restated))
 
 
 def _restate(view: View, effects: list[Effect], control: ControlRow) -> None:

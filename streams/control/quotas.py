@@ -12,6 +12,7 @@ from streams.control.rows import (
     SeenRow,
     WaitingRow,
     allocation_key,
+    control_of,
     seen_at_key,
     seen_key,
     waiting_key,
@@ -53,15 +54,13 @@ def decide_waiting(view: View, effects: list[Effect]) -> None:
         view.delete(key)
         decide(view, effects, row)
     if len(found) < AT_ONCE:
-        control = view.get(ControlRow, CONTROL_KEY)
-        assert control is not None
+        control = control_of(view)
         view.put(CONTROL_KEY, structs.replace(control, waiting=0))
 
 
 def decide(view: View, effects: list[Effect], asked: WaitingRow) -> None:
     """Grant a quota if the sum of all stays below the total without the reserve."""
-    control = view.get(ControlRow, CONTROL_KEY)
-    assert control is not None
+    control = control_of(view)
     tenant, wanted = asked.tenant, asked.quota_mb
     key = allocation_key(tenant)
     before = view.get(AllocationRow, key)

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
+from streams.core.fold import Rows
+from streams.core.memory_shares import MIB, allocatable_mb, reserve_mb
 from streams.core.rows import Row, sortable
-
-MIB = 1 << 20
 
 
 class ControlRow(Row, frozen=True, array_like=True):
@@ -39,18 +39,14 @@ class ControlRow(Row, frozen=True, array_like=True):
     """The partitions that this is for."""
 
     @property
-    def reserve_mb(self) -> int:
-        return self.total_mb // 10
-
-    @property
     def reserve(self) -> int:
         """Bytes of the reserve."""
-        return self.reserve_mb * MIB
+        return reserve_mb(self.total_mb) * MIB
 
     @property
     def allocatable_mb(self) -> int:
         """What quotas may come to."""
-        return self.total_mb - self.reserve_mb
+        return allocatable_mb(self.total_mb)
 
     @property
     def pool(self) -> int:
@@ -126,6 +122,20 @@ CONTROL_KEY = ControlRow.kind
 
 def holder_key(partition: int) -> bytes:
     return HolderRow.kind + sortable(partition)
+
+
+def control_of(rows: Rows) -> ControlRow:
+    """What there is to share out; there is something from the first configuration on."""
+    row = rows.get(ControlRow, CONTROL_KEY)
+    assert row is not None
+    return row
+
+
+def holder_of(rows: Rows, partition: int) -> HolderRow:
+    """What a partition holds that has spoken."""
+    row = rows.get(HolderRow, holder_key(partition))
+    assert row is not None
+    return row
 
 
 def allocation_key(tenant: str) -> bytes:

@@ -8,22 +8,23 @@ from collections.abc import Iterator
 
 from msgspec import structs
 
-from streams.control.rows import CONTROL_KEY, ControlRow, HolderRow, holder_key
+from streams.control.rows import (
+    CONTROL_KEY,
+    ControlRow,
+    HolderRow,
+    control_of,
+    holder_key,
+    holder_of,
+)
 from streams.core.fold import Effect, Fact, View
 from streams.core.log import LeaseGiven, LeaseRecalled
 from streams.core.time import SECOND
 
 TENANT_LOG = "tenant.log.v1"
-TIERS = ("standard", "critical", "compliance")
 IDLE_EVERY = 10 * SECOND
 """Partitions are asked for what lies idle at most so often, log time."""
 _OF_RESERVE = {"standard": 2, "critical": 3, "compliance": 4}
 """How many quarters of the reserve may be given for a class: the higher ones always find some."""
-
-
-def stock(control: ControlRow) -> int:
-    """Bytes of the reserve that each partition has at hand."""
-    return control.reserve // (4 * control.partitions)
 
 
 def holders(view: View, control: ControlRow) -> Iterator[tuple[int, HolderRow]]:
@@ -44,7 +45,7 @@ def give(
     number: int = 0,
 ) -> None:
     """Give bytes to a partition: counted first."""
-    control, holder = _both(view, partition)
+    control, holder = control_of(view), holder_of(view, partition)
     view.put(
         CONTROL_KEY,
         structs.replace(
@@ -67,7 +68,7 @@ def give(
 
 def take_back(view: View, partition: int, *, pool: int, reserve: int, must: int) -> None:
     """Count bytes that a partition has given back."""
-    control, holder = _both(view, partition)
+    control, holder = control_of(view), holder_of(view, partition)
     settled = min(must, holder.recalled)
     view.put(
         CONTROL_KEY,
@@ -91,7 +92,7 @@ def take_back(view: View, partition: int, *, pool: int, reserve: int, must: int)
 
 def put_holder(view: View, partition: int, now: HolderRow) -> None:
     """Take what a partition says it holds in the place of what it was thought to hold."""
-    control = _control(view)
+    control = control_of(view)
     before = view.get(HolderRow, holder_key(partition)) or HolderRow(0, 0, 0)
     view.put(
         CONTROL_KEY,
@@ -117,22 +118,21 @@ def answer(
     log_time: int,
 ) -> None:
     """Answer a partition's question with what there is."""
-    control = _control(view)
+    control = control_of(view)
     quarters = _OF_RESERVE.get(tier, 2)
     free = max(0, control.pool - control.pool_leased)
     left = max(0, control.reserve * quarters // 4 - control.reserve_leased)
     given = min(pool, free)
     give(view, effects, partition, pool=given, reserve=min(reserve, left), number=number)
     if given < pool:
-        holder = view.get(HolderRow, holder_key(partition))
-        assert holder is not None
+        holder = holder_of(view, partition)
         view.put(holder_key(partition), structs.replace(holder, wants=pool - given))
         _recall_idle(view, effects, partition, log_time)
 
 
 def rebalance(view: View, effects: list[Effect]) -> None:
     """Recall what is leased beyond the pool, else give it to those who wait for it."""
-    control = _control(view)
+    control = control_of(view)
     owed = control.pool_leased - control.pool_recalled - control.pool
     if owed > 0:
         _recall(view, effects, owed)
@@ -147,7 +147,7 @@ def rebalance(view: View, effects: list[Effect]) -> None:
 
 def _recall(view: View, effects: list[Effect], owed: int) -> None:
     """Each partition owes as much of it as it holds of all."""
-    control = _control(view)
+    control = control_of(view)
     held = control.pool_leased - control.pool_recalled
     left = owed
     for partition, holder in list(holders(view, control)):
@@ -164,7 +164,7 @@ def _recall(view: View, effects: list[Effect], owed: int) -> None:
 
 
 def _recall_idle(view: View, effects: list[Effect], asking: int, log_time: int) -> None:
-    control = _control(view)
+    control = control_of(view)
     since = control.idle_recalled_at
     if since is not None and log_time < since + IDLE_EVERY:
         return
@@ -177,15 +177,3 @@ def _recall_idle(view: View, effects: list[Effect], asking: int, log_time: int) 
 
 def _to(partition: int, body: LeaseGiven | LeaseRecalled) -> Fact:
     return Fact(TENANT_LOG, partition, "", body)
-
-
-def _control(view: View) -> ControlRow:
-    control = view.get(ControlRow, CONTROL_KEY)
-    assert control is not None
-    return control
-
-
-def _both(view: View, partition: int) -> tuple[ControlRow, HolderRow]:
-    holder = view.get(HolderRow, holder_key(partition))
-    assert holder is not None
-    return _control(view), holder

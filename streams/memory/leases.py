@@ -17,6 +17,7 @@ from streams.core.log import (
     LeaseRecalled,
     LeaseReturned,
 )
+from streams.core.memory_shares import MIB, allocatable_mb, reserve_stock
 from streams.core.rows import tenant_key
 from streams.core.time import SECOND
 from streams.memory.rows import (
@@ -62,7 +63,7 @@ def _even(view: View, pool_total: int | None) -> int:
     """Bytes of an even share of the pool; it is all but the reserve before control has spoken."""
     config = view.get(MemoryConfigRow, CONFIG_KEY) or NO_CONFIG
     if pool_total is None:
-        pool_total = config.total_memory_mb - config.total_memory_mb // 10 << 20
+        pool_total = allocatable_mb(config.total_memory_mb) * MIB
     return pool_total // config.partitions
 
 
@@ -168,7 +169,7 @@ def announce(view: View, entry: Entry, effects: list[Effect]) -> None:
 def _stock(view: View, row: LeaseRow) -> int:
     """Bytes of the reserve that lie at hand."""
     config = view.get(MemoryConfigRow, CONFIG_KEY) or NO_CONFIG
-    return row.reserve_total // (4 * config.partitions)
+    return reserve_stock(row.reserve_total, config.partitions)
 
 
 def _tell(body: LeaseAnnounced | LeaseAsked | LeaseReturned) -> Fact:
