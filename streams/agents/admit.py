@@ -248,13 +248,22 @@ def dead_letter_headers(
 
     What an earlier refusal of the same record has left is replaced.
     """
+    origin = incoming.origin
+    errors = error_headers(refused.code, refused.message, topic, origin.partition, origin.offset)
+    names = {name for name, _ in errors}
+    return [header for header in incoming.headers if header[0] not in names] + errors
+
+
+def error_headers(
+    code: str, message: str, topic: str, partition: int, offset: int
+) -> list[tuple[str, bytes]]:
+    """What was wrong with a record of an input topic (full name), as a dead letter says it."""
     errors = {
         f"{ERROR_HEADER}exception": f"{Refused.__module__}.{Refused.__qualname__}",
-        f"{ERROR_HEADER}message": refused.message[:MAX_MESSAGE],
+        f"{ERROR_HEADER}message": message[:MAX_MESSAGE],
         f"{ERROR_HEADER}topic": topic,
-        f"{ERROR_HEADER}partition": str(incoming.origin.partition),
-        f"{ERROR_HEADER}offset": str(incoming.origin.offset),
-        "error_code": refused.code,
+        f"{ERROR_HEADER}partition": str(partition),
+        f"{ERROR_HEADER}offset": str(offset),
+        "error_code": code,
     }
-    kept = [header for header in incoming.headers if header[0] not in errors]
-    return kept + [(name, text.encode()) for name, text in errors.items()]
+    return [(name, text.encode()) for name, text in errors.items()]

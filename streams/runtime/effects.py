@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from streams import topology
+from streams.agents.admit import error_headers
 from streams.core import log as facts
 from streams.core.fold import DeadLetter, Effect, Entry, Fact, Output
 from streams.core.ids import partition_of
@@ -12,7 +13,6 @@ from streams.core.log import VERSION, Origin, Record
 from streams.core.time import format_time
 
 _json = msgspec.json.Encoder().encode
-_EXCEPTION = b"streams.core.errors.Refused"
 
 
 class Sending(msgspec.Struct, frozen=True):
@@ -107,12 +107,9 @@ class Sendings:
         headers = [
             ("content-type", b"application/cloudevents+json"),
             ("ce_tenant", record.tenant.encode()),
-            ("__streams.errors.exception", _EXCEPTION),
-            ("__streams.errors.message", letter.message.encode()),
-            ("__streams.errors.topic", origin.topic.encode()),
-            ("__streams.errors.partition", str(origin.partition).encode()),
-            ("__streams.errors.offset", str(origin.offset).encode()),
-            ("error_code", letter.code.encode()),
+            *error_headers(
+                letter.code, letter.message, origin.topic, origin.partition, origin.offset
+            ),
         ]
         key = record.tenant.encode()
         partition = origin.partition % self._partitions
