@@ -11,6 +11,7 @@ from streams.cli.client import (
     settings_for,
     tenant_argument,
 )
+from streams.cli.groups import defaulting_to
 from streams.cli.reservation import reserve, settle
 from streams.cli.usage import GROUPS, PERIODS, usd
 from streams.core.errors import Misuse
@@ -54,18 +55,7 @@ class Audit(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-class ListByDefault(click.Group):
-    """`budget TENANT` is `budget list TENANT`."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            args = ["list", *args]
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=ListByDefault)
+@click.group(cls=defaulting_to("list"))
 def budget() -> None:
     """Show, set and delete a tenant's budgets; `budget TENANT` shows them.
 
@@ -160,7 +150,7 @@ def set_(
         "forecast": forecast,
         "scope": dict(_scope(text) for text in scopes),
     }
-    _command(tenant, "budget.set", data, api, as_json)
+    send_command(tenant, "budget.set", data, budget_id, api, as_json)
 
 
 @budget.command(name="delete")
@@ -175,7 +165,7 @@ def delete(tenant: str, budget_id: str, api: str | None, as_json: bool) -> None:
     Example:
       streams budget delete t1 daily
     """
-    _command(tenant, "budget.delete", {"budget_id": budget_id}, api, as_json)
+    send_command(tenant, "budget.delete", {"budget_id": budget_id}, budget_id, api, as_json)
 
 
 budget.add_command(reserve)
@@ -189,19 +179,24 @@ def _scope(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _command(
-    tenant: str, type_: str, data: dict[str, object], api: str | None, as_json: bool
+def send_command(
+    tenant: str, type_: str, data: dict[str, object], what: str, api: str | None, as_json: bool
 ) -> None:
+    """Send a command, wait until it is done, and say what came of it.
+
+    Parameters
+    ----------
+    what : str
+        What it is about, for a person.
+    """
     with Client(settings_for(api=api)) as client:
-        body = client.post(
-            *("v1", "tenants", tenant, "commands"), body={"type": type_, "data": data}, wait="true"
-        )
+        body = client.command(tenant, type_, data)
     if as_json:
         print_body(body)
         return
     audit = msgspec.json.decode(body, type=Audit)
     error = f": {audit.error}" if audit.error else ""
-    click.echo(f"{audit.action} {data['budget_id']}: {audit.outcome}{error}")
+    click.echo(f"{audit.action} {what}: {audit.outcome}{error}")
 
 
 def _print_table(tenant: str, items: list[Item]) -> None:

@@ -127,6 +127,11 @@ class Client:
         """Body of a POST of a JSON document."""
         return self._call("POST", path, query, body)
 
+    def command(self, tenant: str, type_: str, data: object) -> bytes:
+        """Audit record of a command, once it is done."""
+        path = ("v1", "tenants", tenant, "commands")
+        return self.post(*path, body={"type": type_, "data": data}, wait="true")
+
     def put(self, *path: str, body: object, **query: object) -> bytes:
         """Body of a PUT of a JSON document."""
         return self._call("PUT", path, query, body)

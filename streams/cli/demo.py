@@ -170,9 +170,7 @@ class Demo:
                 "period": "day",
                 "scope": dict([scope.split("=")]) if scope else {},
             }
-            path = ("v1", "tenants", tenant, "commands")
-            body = {"type": "budget.set", "data": data}
-            commands.append(asyncio.to_thread(client.post, *path, body=body, wait="true"))
+            commands.append(asyncio.to_thread(client.command, tenant, "budget.set", data))
         await asyncio.gather(*commands)
 
     async def _run(

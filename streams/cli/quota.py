@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from streams.cli.budget import Audit
+from streams.cli.budget import send_command
 from streams.cli.client import (
     Client,
     api_option,
@@ -12,6 +12,7 @@ from streams.cli.client import (
     settings_for,
     tenant_argument,
 )
+from streams.cli.groups import defaulting_to
 
 CLASSES = ("standard", "critical", "compliance")
 
@@ -25,18 +26,7 @@ class Quota(msgspec.Struct, frozen=True):
     tier: str = msgspec.field(name="class")
 
 
-class ShowByDefault(click.Group):
-    """`quota TENANT` is `quota show TENANT`."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            args = ["show", *args]
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=ShowByDefault)
+@click.group(cls=defaulting_to("show"))
 def quota() -> None:
     """Show and set a tenant's memory; `quota TENANT` shows it.
 
@@ -83,16 +73,5 @@ def set_(tenant: str, quota_mb: int, tier: str, api: str | None, as_json: bool) 
     Example:
       streams quota set t1 512
     """
-    data = {"quota_mb": quota_mb, "class": tier}
-    with Client(settings_for(api=api)) as client:
-        body = client.post(
-            *("v1", "tenants", tenant, "commands"),
-            body={"type": "quota.set", "data": data},
-            wait="true",
-        )
-    if as_json:
-        print_body(body)
-        return
-    audit = msgspec.json.decode(body, type=Audit)
-    error = f": {audit.error}" if audit.error else ""
-    click.echo(f"{audit.action} {quota_mb} MB: {audit.outcome}{error}")
+    data: dict[str, object] = {"quota_mb": quota_mb, "class": tier}
+    send_command(tenant, "quota.set", data, f"{quota_mb} MB", api, as_json)
