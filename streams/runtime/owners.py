@@ -43,8 +43,9 @@ class Owners:
         await asyncio.gather(*(o.stop() for o in self.open.values()), *self._closing.values())
 
     def _close(self, partition: int) -> None:
-        with contextlib.suppress(KeyError):
-            metrics.LAG.remove(self._host.job.topic, str(partition))
+        for gauge in (metrics.LAG, metrics.SNAPSHOT_AGE):
+            with contextlib.suppress(KeyError):
+                gauge.remove(self._host.job.topic, str(partition))
         task = asyncio.create_task(self.open.pop(partition).stop())
         self._closing[partition] = task
         task.add_done_callback(lambda done: self._closed(partition, done))
