@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+from msgspec import structs
+
 from streams import topology
 from streams.agents.fold import fold
 from streams.control import folds as control
@@ -32,20 +34,14 @@ def fold_job(settings: Settings) -> Job:
 
 def control_job(settings: Settings) -> Job:
     """The job on tenant.control.v1: who has how much memory."""
-
-    def full(topic: str) -> str:
-        return topology.name(settings, topic)
-
-    return Job(
-        topic=full(topology.TENANT_CONTROL),
-        changelog=full(topology.changelog(settings, topology.TENANT_CONTROL)),
+    changelog = topology.changelog(settings, topology.TENANT_CONTROL)
+    return structs.replace(
+        fold_job(settings),
+        topic=topology.name(settings, topology.TENANT_CONTROL),
+        changelog=topology.name(settings, changelog),
         # It sees to duplicates itself: its commands are few, and an answer has to be found.
         dedupe=None,
-        group=settings.group,
-        decode=facts.decode,
         fold=control.fold,
-        output=full,
-        partitions=settings.partitions,
         # Whoever waits for a decision looks at the group's offset.
         tell_offsets_every=0.0,
         owner_kind="control",

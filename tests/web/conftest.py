@@ -10,6 +10,7 @@ from streams.web.app import create_app
 
 from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder, FakeFinder, FakeProducer
 from .servers import SETTINGS, client_of
+from .whole import Whole
 
 
 class Fakes:
@@ -59,3 +60,15 @@ async def api(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(_fakes.app) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def _whole() -> Whole:
+    return Whole()
+
+
+@pytest.fixture
+def whole(_whole: Whole) -> Whole:
+    """Empty again."""
+    _whole.begin_anew()
+    return _whole

@@ -8,41 +8,13 @@ import pytest
 
 from streams.core.ids import derived_id, partition_of
 from streams.core.time import SECOND
-from streams.web.app import create_app
 
-from .fakes import NOW, PARTITIONS, FakeCluster, FakeFinder
-from .servers import SETTINGS, client_of
-from .whole import WholeProducer, check
+from .fakes import PARTITIONS
+from .servers import client_of
+from .whole import Whole
 
 BUDGET = "/v1/tenants/t1/budget"
 HERE = partition_of("t1", PARTITIONS)
-
-
-class Whole:
-    def __init__(self) -> None:
-        self.cluster = FakeCluster(*range(PARTITIONS))
-        self.producer = WholeProducer(self.cluster, SETTINGS)
-        self.app = create_app(
-            cluster=self.cluster,
-            producer=self.producer,
-            check=check,
-            settings=SETTINGS,
-            finder=FakeFinder(),
-            clock=lambda: NOW,
-        )
-
-
-@pytest.fixture(scope="module")
-def _app() -> Whole:
-    return Whole()
-
-
-@pytest.fixture
-def whole(_app: Whole) -> Whole:
-    """Empty again."""
-    _app.cluster.__init__(*range(PARTITIONS))  # type: ignore[misc]
-    _app.producer.__init__(_app.cluster, SETTINGS)  # type: ignore[misc]
-    return _app
 
 
 @pytest.fixture

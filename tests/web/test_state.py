@@ -6,44 +6,16 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from streams.core.ids import partition_of
 from streams.web.app import create_app
 
-from .fakes import NOW, PARTITIONS, FakeCluster, FakeDecoder, FakeFinder
+from .fakes import PARTITIONS, FakeCluster, FakeDecoder, FakeFinder
 from .servers import SETTINGS, client, client_of, server
-from .whole import WholeProducer, check
+from .whole import Whole
 
 AT = "2025-11-22T10:00:00.000000Z"
 STATE = "/v1/tenants/t1/agents/a1/state"
-
-
-class Whole:
-    def __init__(self) -> None:
-        self.cluster = FakeCluster(*range(PARTITIONS))
-        self.producer = WholeProducer(self.cluster, SETTINGS)
-        self.app: Litestar = create_app(
-            cluster=self.cluster,
-            producer=self.producer,
-            check=check,
-            settings=SETTINGS,
-            finder=FakeFinder(),
-            clock=lambda: NOW,
-        )
-
-
-@pytest.fixture(scope="module")
-def _app() -> Whole:
-    return Whole()
-
-
-@pytest.fixture
-def whole(_app: Whole) -> Whole:
-    """Empty again."""
-    _app.cluster.__init__(*range(PARTITIONS))  # type: ignore[misc]
-    _app.producer.__init__(_app.cluster, SETTINGS)  # type: ignore[misc]
-    return _app
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from litestar import Litestar
 from usage.memory_view import MemoryView
 
 from streams import topology
@@ -13,8 +14,10 @@ from streams.core.ids import partition_of
 from streams.core.log import Call, Origin
 from streams.ports import Outgoing, Produced
 from streams.settings import Settings
+from streams.web.app import create_app
 
-from .fakes import NOW, FakeCluster, FakePartition, FakeProducer
+from .fakes import NOW, PARTITIONS, FakeCluster, FakeFinder, FakePartition, FakeProducer
+from .servers import SETTINGS
 
 
 class Book:
@@ -92,3 +95,24 @@ class WholeProducer(FakeProducer):
         if partition.watcher is not None:
             keys = [key for key in {**before, **view.rows} if before.get(key) != view.rows.get(key)]
             partition.watcher.committed([(key, view.encoded().get(key)) for key in keys])
+
+
+class Whole:
+    """One app over the real admit, folds and rows."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster(*range(PARTITIONS))
+        self.producer = WholeProducer(self.cluster, SETTINGS)
+        self.app: Litestar = create_app(
+            cluster=self.cluster,
+            producer=self.producer,
+            check=check,
+            settings=SETTINGS,
+            finder=FakeFinder(),
+            clock=lambda: NOW,
+        )
+
+    def begin_anew(self) -> None:
+        """Be empty again: making an app takes long."""
+        self.cluster.__init__(*range(PARTITIONS))  # type: ignore[misc]
+        self.producer.__init__(self.cluster, SETTINGS)  # type: ignore[misc]
