@@ -10,10 +10,12 @@ import pytest
 from .system import System
 
 
-async def command(system: System, tenant: str, data: dict[str, Any], **params: str) -> Any:
+async def command(
+    system: System, tenant: str, data: dict[str, Any], api: str = "", **params: str
+) -> Any:
     async with httpx.AsyncClient(timeout=60) as client:
         return await client.post(
-            f"{system.api}/v1/tenants/{tenant}/commands",
+            system.tenant(tenant, "commands", api),
             params=params,
             json={"type": "quota.set", "data": data},
         )
@@ -41,10 +43,18 @@ async def test_a_quota_is_granted_or_refused_and_both_are_told(system: System, t
 
 
 async def test_whoever_asks_never_gets_more_than_there_is(system: System, tenant: str) -> None:
-    """All workers are asked at once: 20 times a tenth of what can be allocated."""
+    """All workers are asked, in turn, at once: 20 times a tenth of what can be allocated."""
     others = [f"{tenant}-{number}" for number in range(20)]
+    apis = [worker.url for worker in system.workers.values()]
     answers = await asyncio.gather(
-        *(command(system, name, {"quota_mb": 184}, wait="true", wait_ms="60000") for name in others)
+        *(
+            command(
+                *(system, name, {"quota_mb": 184}, apis[number % len(apis)]),
+                wait="true",
+                wait_ms="60000",
+            )
+            for number, name in enumerate(others)
+        )
     )
     codes = sorted(answer.status_code for answer in answers)
     assert codes == [200] * 9 + [409] * 11 or codes == [200] * 10 + [409] * 10
