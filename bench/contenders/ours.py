@@ -21,8 +21,8 @@ from streams.core.rows import Row, tenant_key
 from streams.runtime import clients
 from streams.runtime.app import quiet_libraries
 from streams.runtime.fold_role import FoldRole
+from streams.runtime.job import Job
 from streams.runtime.ownership import Ownership
-from streams.runtime.store import Job
 from streams.settings import Settings
 
 TIMEOUT_S = 120.0

@@ -72,6 +72,11 @@ class Dedupe:
             self._new.pop(identity, None)
             self._seen.pop(identity, None)
 
+    @property
+    def dirty(self) -> bool:
+        """Whether there are new identities."""
+        return bool(self._new)
+
     def packed(self) -> bytes | None:
         """Return the new identities as one record, None if there are none."""
         return b"".join(h + t.to_bytes(8, "big") for h, t in self._new.items()) or None

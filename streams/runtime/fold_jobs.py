@@ -10,7 +10,7 @@ from streams.control import folds as control
 from streams.core import log as facts
 from streams.core.log import Config
 from streams.core.money import parse_usd
-from streams.runtime.store import Job
+from streams.runtime.job import Job
 from streams.settings import Settings
 
 

@@ -22,12 +22,12 @@ from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
 from streams.runtime.fold_jobs import config_of, control_job, fold_job
+from streams.runtime.job import Job
 from streams.runtime.owner import Host, PartitionOwner
 from streams.runtime.owners import Owners
 from streams.runtime.ownership import Ownership
 from streams.runtime.snapshots import Bin
 from streams.runtime.snapshotter import Snapshotter
-from streams.runtime.store import Job
 from streams.runtime.tenant_bytes import TenantBytes
 from streams.settings import Settings
 

@@ -24,10 +24,11 @@ from streams.runtime import clients, metrics, positions, recovery
 from streams.runtime.beginning import begin
 from streams.runtime.chunks import Chunk
 from streams.runtime.failpoints import reach
+from streams.runtime.job import Job
 from streams.runtime.ownership import Ownership, owner_key
 from streams.runtime.reading import PartitionReader
 from streams.runtime.snapshots import Bin
-from streams.runtime.store import Job, PartitionStore
+from streams.runtime.store import PartitionStore
 from streams.runtime.topic_ids import topic_id
 from streams.runtime.transport import Consumer
 from streams.runtime.view import lost_by

@@ -26,36 +26,23 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from rocksdict import Rdict, WriteBatch
 
-from streams.core.errors import PartitionRed, StoreLost
-from streams.core.fold import DeadLetter, Effect, Entry, View
-from streams.core.ids import event_hash
-from streams.core.log import (
-    Accessed,
-    Config,
-    LeaseGiven,
-    LeaseInquiry,
-    LeaseRecalled,
-    QuotaGranted,
-    QuotaRejected,
-    Refusal,
-    Tick,
-)
-from streams.core.time import HOUR
+from streams.core.errors import StoreLost
+from streams.core.log import Config
 from streams.ports import Watcher
 from streams.runtime import metrics, positions
 from streams.runtime.chunks import Chunk
-from streams.runtime.dedupe import Dedupe
-from streams.runtime.effects import Sending, Sendings
+from streams.runtime.effects import Sending
 from streams.runtime.failpoints import reach
 from streams.runtime.fencing import hear_out, is_fenced
+from streams.runtime.folding import Folding, Work
+from streams.runtime.job import Job
 from streams.runtime.snapshots import take_checkpoint
-from streams.runtime.view import BufferedView, DatabaseReader, SnapshotRows, write
+from streams.runtime.view import DatabaseReader, SnapshotRows
 
 log = logging.getLogger(__name__)
 
@@ -64,51 +51,11 @@ SLICE_SECONDS = 0.05
 FOLD_SECONDS = 1.0
 """So long a transaction's folding may take, turns of others included: light load has small chunks
 and quick transactions, a backlog large ones, which cost less an event."""
-CLOCK_EVERY = 64
 NUDGE_SECONDS = 0.03
 """So long a reader waits before it asks whether the log ends with a transaction's mark."""
 COMMIT_SECONDS = 15.0
 """The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
 CLOSE_SECONDS = 5.0
-_UNIDENTIFIED = (
-    Tick,
-    Config,
-    Refusal,
-    Accessed,
-    QuotaGranted,
-    QuotaRejected,
-    LeaseGiven,
-    LeaseRecalled,
-    LeaseInquiry,
-)
-"""Records that are not a user's event: control's answers carry the command's source and id, and
-control has seen to duplicates."""
-
-
-class Job(msgspec.Struct, frozen=True):
-    """What a store folds, and between which topics (full names)."""
-
-    topic: str
-    changelog: str
-    dedupe: str | None
-    """None: the job's records carry no identities."""
-    group: str
-    decode: Callable[[bytes | None], Any]
-    fold: Callable[[View, Entry], list[Effect]]
-    output: Callable[[str], str]
-    """Full name of a topic that is written to."""
-    partitions: int
-    """Of the tenant log and of the outputs."""
-    tell_offsets_every: float = 1.0
-    """Seconds. Telling the group's offsets takes two of a transaction's five requests, and under
-    light load a transaction is all that an event costs. The ticks see to it that what is idle is
-    told too."""
-    owner_kind: str = "owner"
-    """What announcements of its partitions' owners are called on streams.owners.v1."""
-
-    def transactional_id(self, partition: int) -> str:
-        """Transactional id; the topic is in it, so that two topics never fence each other."""
-        return f"{self.group}-{self.topic}-{partition}"
 
 
 class PartitionStore:
@@ -135,8 +82,6 @@ class PartitionStore:
         self.job = job
         self.partition = partition
         self.db = db
-        self.source = source
-        self.config = config
         self.reader = DatabaseReader(db)
         self.watcher: Watcher | None = None
         self.nudge: Callable[[], Awaitable[None]] | None = None
@@ -146,18 +91,22 @@ class PartitionStore:
         self._checkpointing = asyncio.Lock()
         self.changelog_offset = positions.read_number(db, positions.CHANGELOG_KEY) or 0
         self._producer = producer
-        self._fences = fences
-        self._view = BufferedView(db)
-        self._make = Sendings(job.topic, job.output, job.partitions)
-        self._dedupe = Dedupe(db, config.dedupe_hours * HOUR)
+        self._folding = Folding(job, partition, db, source, fences, config)
         self._folded = asyncio.Condition()
         self._closed = False
         self._offset_told = float("-inf")
         self.rebuilds_until = 0
         """Offset of the log below which it is built anew, where there was nothing to go on from."""
-        # Facts of the chunk being folded, all reset with it.
-        self._sendings: list[Sending] = []
-        self._next_config: Config | None = None
+
+    @property
+    def source(self) -> positions.Source:
+        """Where the committed rows stand."""
+        return self._folding.source
+
+    @property
+    def config(self) -> Config:
+        """The config record in force."""
+        return self._folding.config
 
     @property
     def offset(self) -> int:
@@ -231,53 +180,24 @@ class PartitionStore:
         if self.reader.damage is not None:
             # A question has found it; ticks come every second, so this is soon.
             raise self.reader.damage
-        raw = [r for r in chunk.records if r.offset > self.source.offset]
-        decoded, unreadable = self._decode(raw)
-        work = _Work(raw, decoded, self._identify(decoded) if self.job.dedupe else None)
-        while work.at < len(decoded):
-            window = self._dedupe.window
+        work = self._folding.take(chunk.records)
+        while work.left:
             await self._apply_some(work)
-            if self._dedupe.window != window and work.identities is not None:
-                work.identities = self._identify(decoded)
-        if unreadable is not None:
-            raise unreadable
+        if work.unreadable is not None:
+            raise work.unreadable
 
-    def _decode(self, raw: list[Any]) -> tuple[list[Any], PartitionRed | None]:
-        """Decode up to the first record that can't be."""
-        decode = self.job.decode
-        decoded: list[Any] = []
-        try:
-            for record in raw:
-                decoded.append(decode(record.value))
-        except PartitionRed as error:
-            return decoded, PartitionRed(f"{self._where(raw[len(decoded)])}: {error}")
-        return decoded, None
-
-    def _identify(self, decoded: list[Any]) -> list[bytes | None]:
-        identities = [
-            None
-            if type(record.body) in _UNIDENTIFIED
-            else event_hash(record.tenant, record.source, record.id)
-            for record in decoded
-        ]
-        self._dedupe.load([i for i in identities if i is not None], self.source.log_time)
-        return identities
-
-    async def _apply_some(self, work: "_Work") -> None:
-        start, began = work.at, time.perf_counter()
-        source = self._fold(work, self.source, began + SLICE_SECONDS)
-        while (
-            work.at < len(work.decoded)
-            and self._next_config is None
-            and time.perf_counter() < began + FOLD_SECONDS
-        ):
+    async def _apply_some(self, work: Work) -> None:
+        """Fold and commit one transaction's worth; others have their turns between slices."""
+        folding, start, began = self._folding, work.at, time.perf_counter()
+        folding.fold(work, began + SLICE_SECONDS)
+        while work.left and not folding.ends_here and time.perf_counter() < began + FOLD_SECONDS:
             await asyncio.sleep(0)
-            source = self._fold(work, source, time.perf_counter() + SLICE_SECONDS)
+            folding.fold(work, time.perf_counter() + SLICE_SECONDS)
         reach("fold.folded")
         folded = time.perf_counter()
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._commit(source)
+                await self._commit()
         except ProducerFenced:
             raise
         except Exception as error:
@@ -293,89 +213,31 @@ class PartitionStore:
         async with self._folded:
             self._folded.notify_all()
 
-    def _fold(self, work: "_Work", source: positions.Source, until: float) -> positions.Source:
-        """Step 2: fold from ``work.at``, which follows on ``source``; returns the next position."""
-        view, fences, fold, partition = self._view, self._fences, self.job.fold, self.partition
-        identities = work.identities
-        log_time, incarnation = source.log_time, source.incarnation
-        raw, decoded = work.raw, work.decoded
-        for at in range(work.at, len(decoded)):
-            record, place = decoded[at], raw[at]
-            timestamp = place.timestamp * 1000
-            if timestamp > log_time:
-                log_time = timestamp
-            origin = record.origin
-            if origin is not None and not fences.passes(origin):
-                metrics.SKIPPED.labels("origin").inc()
-                continue
-            if (
-                identities is not None
-                and (identity := identities[at]) is not None
-                and not self._dedupe.first(identity, log_time)
-            ):
-                metrics.SKIPPED.labels("duplicate").inc()
-                continue
-            entry = Entry(record, partition, place.offset, timestamp, log_time)
-            try:
-                made = fold(view, entry)
-            except StoreLost:
-                raise
-            except Exception as error:
-                raise PartitionRed(
-                    f"{self._where(place)} can't be folded: {type(error).__name__}: {error}"
-                ) from error
-            if made:
-                self._sendings += self._make.of(made, entry, incarnation)
-                if identities is not None and any(map(_refused, made)):
-                    self._dedupe.forget(identities[at])
-            if type(record.body) is Config:
-                # Later records live under the new settings: this transaction ends here.
-                self._next_config = record.body
-                break
-            if not at % CLOCK_EVERY and time.perf_counter() > until:
-                break
-        work.at = at + 1
-        last = raw[at]
-        return positions.Source(
-            source.incarnation, last.offset, positions.fingerprint(last), log_time
-        )
-
-    def _where(self, record: Any) -> str:
-        return f"{self.job.topic}/{self.partition}/{record.offset}"
-
     # -- the transaction ----------------------------------------------------------------------
 
-    async def _commit(self, source: positions.Source) -> None:
+    async def _commit(self) -> None:
         """Steps 3 to 9."""
-        producer = self._producer
-        rows = self._view.encoded()
-        changed = len(rows)
-        rows += self._fences.rows()
-        rows.append((positions.SOURCE_KEY, positions.encode(source)))
-        if self._next_config is not None:
-            since = self._dedupe.since(source.log_time)
-            rows.append((positions.CONFIG_KEY, positions.encode(self._next_config)))
-            rows.append((positions.DEDUPE_SINCE_KEY, positions.number(since)))
+        producer, folding = self._producer, self._folding
+        rows, changed = folding.rows()
         await producer.begin_transaction()
         reach("fold.begun")
         changes = await self._send_rows(rows)
         reach("fold.rows_sent")
-        outputs = [await self._send(made) for made in self._sendings]
+        outputs = [await self._send(made) for made in folding.sendings]
         identities = await self._send_identities()
         reach("fold.outputs_sent")
         acks = await asyncio.gather(*changes, *outputs, *identities)
         reach("fold.acknowledged")
         if time.monotonic() >= self._offset_told + self.job.tell_offsets_every:
-            await self._send_offset(source.offset)
+            await self._send_offset(folding.reached.offset)
         reach("fold.offsets_sent")
         await producer.commit_transaction()
         reach("fold.committed")
-        self._write(rows, acks[len(changes) - 1], acks[-1] if identities else None, source)
+        self._write(rows, acks[len(changes) - 1], acks[-1] if identities else None)
         reach("fold.written")
-        metrics.count_effects(made.effect for made in self._sendings)
-        self._sendings.clear()
+        metrics.count_effects(made.effect for made in folding.sendings)
+        folding.committed()
         self.changes += changed
-        self.source = source
         if self.watcher is not None:
             self.watcher.committed(rows)
 
@@ -407,7 +269,7 @@ class PartitionStore:
         )
 
     async def _send_identities(self) -> list[Any]:
-        packed = self._dedupe.packed() if self.job.dedupe else None
+        packed = self._folding.identities()
         if packed is None:
             return []
         return [
@@ -415,30 +277,17 @@ class PartitionStore:
         ]
 
     def _write(
-        self,
-        rows: list[tuple[bytes, bytes | None]],
-        changelog_ack: Any,
-        dedupe_ack: Any | None,
-        source: positions.Source,
+        self, rows: list[tuple[bytes, bytes | None]], changelog_ack: Any, dedupe_ack: Any | None
     ) -> None:
         """Step 8. No fsync: what a crash of the machine loses is in the changelog."""
         batch = WriteBatch(raw_mode=True)
-        write(batch, rows)
+        self._folding.write(batch, rows)
         self.changelog_offset = changelog_ack.offset + 1
         batch.put(positions.CHANGELOG_KEY, positions.number(self.changelog_offset))
         batch.put(positions.CHANGELOG_TIME_KEY, positions.number(_appended(changelog_ack)))
         if dedupe_ack is not None:
-            self._dedupe.write(batch, source.log_time)
             batch.put(positions.DEDUPE_POSITION_KEY, positions.number(dedupe_ack.offset + 1))
-        if self._next_config is not None:
-            window = self._next_config.dedupe_hours * HOUR
-            self._dedupe.change_window(batch, window, source.log_time)
         self.db.write(batch)
-        self._view.committed()
-        self._fences.dirty.clear()
-        self._dedupe.committed()
-        if self._next_config is not None:
-            self.config, self._next_config = self._next_config, None
 
     async def checkpoint(self, folder: Path) -> None:
         """Make a checkpoint of the database as after one commit, in a thread.
@@ -494,25 +343,7 @@ def _appended(ack: Any) -> int:
     return time.time_ns() // 1000
 
 
-def _refused(effect: Effect) -> bool:
-    return isinstance(effect, DeadLetter) and effect.whole
-
-
 def _noted(sent: asyncio.Future[Any]) -> asyncio.Future[Any]:
     """Keep asyncio from reporting a failure that nobody waits for: another one came before it."""
     sent.add_done_callback(lambda future: future.cancelled() or future.exception())
     return sent
-
-
-class _Work:
-    """A chunk being folded: ``at`` is the next record to do."""
-
-    __slots__ = ("at", "decoded", "identities", "raw")
-
-    def __init__(
-        self, raw: list[Any], decoded: list[Any], identities: list[bytes | None] | None
-    ) -> None:
-        self.raw = raw
-        self.decoded = decoded
-        self.identities = identities
-        self.at = 0

@@ -26,12 +26,13 @@ from streams.agents.fold import fold
 from streams.core import log
 from streams.core.log import DEFAULT_CONFIG
 from streams.core.time import HOUR
-from streams.runtime import positions, store, view
+from streams.runtime import folding, positions, store, view
 from streams.runtime.chunks import Chunk, Inbox
 from streams.runtime.dedupe import put, unpack
 from streams.runtime.digest import digest
+from streams.runtime.job import Job
 from streams.runtime.recovery import load_fences
-from streams.runtime.store import Job, PartitionStore
+from streams.runtime.store import PartitionStore
 from streams.runtime.view import open_database, scan_raw, write
 
 JOB = Job(
@@ -192,7 +193,8 @@ async def refold(records: Sequence[Raw], way: Way, folder: Path) -> Story:
     """Fold a log in a way; the folder is the database's and is left empty."""
     seconds = {"FOLD_SECONDS": way.seconds, "SLICE_SECONDS": way.seconds}
     with (
-        patch.multiple(store, CLOCK_EVERY=way.clock_every, create=True, **seconds),
+        patch.multiple(folding, CLOCK_EVERY=way.clock_every),
+        patch.multiple(store, **seconds),
         patch.multiple(view, MAX_CLEAN_ROWS=way.clean),
     ):
         try:

@@ -15,7 +15,7 @@ from streams.runtime import positions, recovery
 from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest
 from streams.runtime.fold_jobs import control_job, fold_job
-from streams.runtime.store import Job
+from streams.runtime.job import Job
 from streams.runtime.view import open_database
 from streams.settings import Settings
 from tests.faults.checks import CONTROL

@@ -18,7 +18,8 @@ from streams.runtime import clients, positions, recovery
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.fold_jobs import fold_job
-from streams.runtime.store import Job, PartitionStore
+from streams.runtime.job import Job
+from streams.runtime.store import PartitionStore
 from streams.settings import Settings
 from streams.topology import BUDGET_ALERTS
 

@@ -13,7 +13,7 @@ from msgspec import structs
 from streams.core.errors import PartitionRed, StoreLost
 from streams.core.log import DEFAULT_CONFIG, VERSION, Record, Tick
 from streams.core.time import HOUR
-from streams.runtime import clients, store
+from streams.runtime import clients, folding, store
 from streams.runtime.digest import digest
 from streams.settings import Settings
 
@@ -186,7 +186,7 @@ async def test_no_figure_depends_on_how_chunks_are_cut(
     every: int,
 ) -> None:
     monkeypatch.setattr(store, "FOLD_SECONDS", seconds)
-    monkeypatch.setattr(store, "CLOCK_EVERY", every)
+    monkeypatch.setattr(folding, "CLOCK_EVERY", every)
     one = await stores()
     await one.apply(chunk(0, [event(n, str(n % 7)) for n in range(20)]))
     assert counted(one) == 7
