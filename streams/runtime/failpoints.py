@@ -27,6 +27,8 @@ NAMES = (
 )
 
 SNAPSHOT_NAMES = (
+    "archive.sealed",
+    "archive.written",
     "snapshot.checkpointed",
     "snapshot.looked",
     "snapshot.uploaded",

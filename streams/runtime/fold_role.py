@@ -17,6 +17,7 @@ from streams.core.log import VERSION, Body, Config, Record, Tick
 from streams.runtime import clients, metrics
 from streams.runtime.accesses import Accesses
 from streams.runtime.app import make_app, missing
+from streams.runtime.archiver import Archiver
 from streams.runtime.assigning import fold_assignor
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
@@ -98,7 +99,8 @@ class FoldRole:
         self.snapshotter = None
         if snapshots is not None:
             self.snapshotter = Snapshotter(
-                settings, snapshots, folder, self._all_owners, lambda: 0 in self.owners, _now
+                *(settings, snapshots, folder, self._all_owners, lambda: 0 in self.owners, _now),
+                Archiver(settings, snapshots, self._all_owners),
             )
         self.app = make_app(
             settings,

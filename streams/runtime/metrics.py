@@ -37,6 +37,7 @@ EMBED_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 SNAPSHOT_BYTES = Counter("streams_snapshot_bytes", "Bytes uploaded for snapshots")
+ARCHIVED_BYTES = Counter("streams_archived_bytes", "Bytes uploaded of logs")
 SNAPSHOT_AGE = Gauge(
     "streams_snapshot_age_seconds", "Age of the last snapshot", ["topic", "partition"]
 )

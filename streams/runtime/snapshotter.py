@@ -17,6 +17,7 @@ from streams.core.log import VERSION
 from streams.core.time import HOUR, SECOND
 from streams.ports import SnapshotTaken
 from streams.runtime import metrics
+from streams.runtime.archiver import Archiver
 from streams.runtime.collecting import collect
 from streams.runtime.described import described
 from streams.runtime.owner import PartitionOwner
@@ -48,6 +49,8 @@ class Snapshotter:
         The partitions that this process has now.
     collects : callable
         Whether this process collects garbage: one of all does.
+    archiver : Archiver, optional
+        Archives their logs first: a snapshot alone can't bring back what was folded after it.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class Snapshotter:
         owners: Callable[[], Iterable[PartitionOwner]],
         collects: Callable[[], bool],
         now: Callable[[], int],
+        archiver: Archiver | None = None,
     ) -> None:
+        self._archiver = archiver
         self._settings = settings
         self._into = into
         self._folder = folder / "checkpoints"
@@ -98,6 +103,8 @@ class Snapshotter:
         """
         taken = []
         async with self._turn:
+            if self._archiver is not None:
+                await self._archiver.take(ticks=unchanged)
             for owner in list(self._owners()):
                 if owner.store is not None and (unchanged or self._changed(owner)):
                     taken.append(await self._one(owner))

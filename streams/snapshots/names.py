@@ -1,7 +1,8 @@
 """Names of manifests and objects (CONTRACT.md section 7) and the order of snapshots.
 
 ``PREFIX/GROUP/TOPIC-PARTITION/<incarnation>-<changelog offset>.json`` is a manifest,
-``PREFIX/objects/<sha256>`` a file. Numbers are plain decimals, so names are never sorted as text.
+``PREFIX/objects/<sha256>`` a file, and under ``PREFIX/archive/`` lie segments of logs
+(segments.py). Numbers are plain decimals, so names are never sorted as text.
 """
 
 import re
@@ -12,6 +13,7 @@ import msgspec
 
 _MANIFEST = re.compile(r"(0|[1-9]\d*)-(0|[1-9]\d*)\.json", re.ASCII)
 _FOLDER = re.compile(r"(.+)-(0|[1-9]\d*)", re.ASCII)
+_SEGMENT = re.compile("-".join([r"(0|[1-9]\d*)"] * 4), re.ASCII)
 _OBJECT = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -33,6 +35,19 @@ class Position(msgspec.Struct, frozen=True, order=True):
     incarnation: int
     offset: int
     """Of the first changelog record that the snapshot does not hold."""
+
+
+class Segment(msgspec.Struct, frozen=True, order=True):
+    """A part of a log that was archived."""
+
+    place: Place
+    incarnation: int
+    """Of the log."""
+    first: int
+    end: int
+    """Offset of the first record that is not in it."""
+    generation: int = 0
+    """How often records were taken out of it."""
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -98,6 +113,39 @@ class Layout(msgspec.Struct, frozen=True):
             return None
         place = Place(unquote(parts[0]), unquote(folder[1]), int(folder[2]))
         return place, Position(int(file[1]), int(file[2]))
+
+    def archive(self, place: Place | None = None) -> str:
+        """What names of a partition's segments begin with, or of all."""
+        root = f"{self.root}archive/"
+        return root if place is None else root + self.folder(place)[len(self.root) :]
+
+    def segment(self, segment: Segment) -> str:
+        """Name of a segment.
+
+        Examples
+        --------
+        >>> Layout.of("a").segment(Segment(Place("g", "t", 0), 1, 40, 80))
+        'a/archive/g/t-0/1-40-80-0'
+        """
+        numbers = (segment.incarnation, segment.first, segment.end, segment.generation)
+        return self.archive(segment.place) + "-".join(map(str, numbers))
+
+    def read_segment(self, name: str) -> Segment | None:
+        """Return what a segment's name says, None for any other name.
+
+        Examples
+        --------
+        >>> Layout.of("a").read_segment("a/archive/g/t-0/1-40-80-0").end
+        80
+        """
+        parts = name.removeprefix(self.archive()).split("/")
+        if not name.startswith(self.archive()) or len(parts) != 3:
+            return None
+        folder, numbers = _FOLDER.fullmatch(parts[1]), _SEGMENT.fullmatch(parts[2])
+        if folder is None or numbers is None:
+            return None
+        place = Place(unquote(parts[0]), unquote(folder[1]), int(folder[2]))
+        return Segment(place, *(int(number) for number in numbers.groups()))
 
     def read_object(self, name: str) -> str | None:
         """Return the sha256 in an object's name, None for any other name."""
