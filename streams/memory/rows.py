@@ -1,10 +1,11 @@
-"""Rows of memory, a kind each. Fields are only ever added at the end, with a default."""
+"""Rows of memory, a kind each."""
 
 from typing import ClassVar
 
 import msgspec
 
 from streams.core.rows import Row, sortable, tenant_key
+from streams.memory.memory_row import MemoryRow as MemoryRow
 from streams.memory.use import per_byte
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -112,43 +113,6 @@ class PressureRow(Row, frozen=True, array_like=True):
     """A tenant has bytes without room: ticks take its least valuable memories away."""
 
     kind: ClassVar[bytes] = b"T/"
-
-
-class MemoryRow(Row, frozen=True, array_like=True):
-    """A memory, all but its vector. Missing texts are empty; JSON is compact."""
-
-    kind: ClassVar[bytes] = b"m/"
-
-    text: str
-    timestamp: int
-    """Event time of the message that made it."""
-    place: int
-    """Offset in the log of that message: orders memories of one event time."""
-    agent: str
-    session: str
-    priority: int
-    context_tags: tuple[str, ...]
-    cost_attribution: str
-    related_memories: tuple[str, ...]
-    ttl_seconds: int | None
-    cluster_state: bytes | None
-    pipeline_context: tuple[str, ...] | None
-    subject: str | None
-    metadata: bytes | None
-    use: int
-    """Uses, fading (streams/memory/use.py): being written is one."""
-    working: bool = True
-    """Of its agent's working memory; long-term otherwise."""
-    revision: int = 1
-    access_count: int = 0
-    last_accessed: int | None = None
-    embedding_model: str | None = None
-    vector_bytes: int = 0
-    size: int = 0
-    """What it counts for in its tenant's bytes."""
-    consolidated: bool = False
-    sources: tuple[str, ...] = ()
-    consolidated_into: str | None = None
 
 
 class VectorRow(Row, frozen=True, array_like=True):

@@ -1,4 +1,8 @@
-"""Digest of a state: of its logical rows, in key order, not of positions, fences or caches."""
+"""Digest of a state: of its logical rows, in key order, not of positions, fences or caches.
+
+Rows count as what they say, in the newest schema: a row that an older version wrote has the digest
+of the migrated one.
+"""
 
 from hashlib import sha256
 from typing import NamedTuple
@@ -6,6 +10,7 @@ from typing import NamedTuple
 from rocksdict import RdictIter
 
 from streams.runtime.positions import LOGICAL_START
+from streams.runtime.row_kinds import logical
 from streams.runtime.view import check
 
 
@@ -22,11 +27,14 @@ def digest(it: RdictIter) -> Digest:
     Raises
     ------
     StoreDamaged
+    PartitionRed
+        A row is newer than this code.
     """
     total, rows = sha256(), 0
     it.seek(LOGICAL_START)
     while it.valid():
-        key, value = it.key(), it.value()
+        key = it.key()
+        value = logical(key, it.value())
         total.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
         rows += 1
         it.next()

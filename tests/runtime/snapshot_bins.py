@@ -22,7 +22,7 @@ def write(db: Rdict, offset: int, count: int = ROWS) -> None:
     """A chunk: rows that say which, and its changelog offset, in one batch."""
     batch = WriteBatch(raw_mode=True)
     for n in range(count):
-        batch.put(b"m/%06d" % n, b"%d" % offset)
+        batch.put(b"!m%06d" % n, b"%d" % offset)
     batch.put(positions.CHANGELOG_KEY, positions.number(offset))
     db.write(batch)
 

@@ -51,7 +51,7 @@ async def own_files(of: Bin) -> list[File]:
 
 
 def holds(folder: Path, offset: int) -> bool:
-    return rows(folder)[b"m/000299"] == b"%d" % offset
+    return rows(folder)[b"!m000299"] == b"%d" % offset
 
 
 async def test_the_newest_comes_back_whole(object_store: ObjectStore, tmp_path: Path) -> None:

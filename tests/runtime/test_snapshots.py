@@ -188,7 +188,7 @@ def test_a_checkpoint_is_one_moment_of_a_database_that_goes_on(tmp_path: Path) -
     for n in range(3):
         copy = open_database(tmp_path / f"checkpoint-{n}")
         offset = positions.read_number(copy, positions.CHANGELOG_KEY)
-        found = {copy.get(b"m/%06d" % n) for n in range(300)}
+        found = {copy.get(b"!m%06d" % n) for n in range(300)}
         copy.close()
         assert offset is not None
         assert found == {b"%d" % offset}
