@@ -34,6 +34,7 @@ from streams.core.log import (
     LeaseAsked,
     LeaseInquiry,
     LeaseReturned,
+    LogRestored,
     QuotaGranted,
     QuotaSet,
     Tick,
@@ -43,6 +44,7 @@ from streams.core.time import SECOND
 
 RESTATED_AT_ONCE = 200
 INQUIRE_EVERY = 30 * SECOND
+_OFFSET_BITS = 48
 
 
 def fold_config(view: View, entry: Entry, body: Config) -> list[Effect]:
@@ -125,6 +127,31 @@ def fold_returned(view: View, entry: Entry, body: LeaseReturned) -> list[Effect]
     if holder is not None and holder.epoch == body.epoch:
         take_back(view, partition, pool=body.pool, reserve=body.reserve, must=body.must)
         rebalance(view, effects)
+    return effects
+
+
+def fold_restored(view: View, entry: Entry, body: LogRestored) -> list[Effect]:
+    """Believe nothing of what partitions hold until they have said it; tell them all quotas."""
+    effects: list[Effect] = []
+    control = view.get(ControlRow, CONTROL_KEY)
+    if control is None:
+        return effects
+    for partition in range(control.partitions):
+        view.delete(holder_key(partition))
+    now = structs.replace(
+        control,
+        # An answer to an earlier inquiry can't be one to this.
+        epoch=(body.incarnation << _OFFSET_BITS) + entry.offset,
+        complete=False,
+        pool_leased=0,
+        pool_recalled=0,
+        reserve_leased=0,
+        idle_recalled_at=None,
+        restating=AllocationRow.kind,
+        restated=tuple(range(control.partitions)),
+    )
+    view.put(CONTROL_KEY, now)
+    _inquire(view, entry, effects)
     return effects
 
 
@@ -213,6 +240,7 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     LeaseAnnounced: fold_announced,
     LeaseAsked: fold_asked,
     LeaseReturned: fold_returned,
+    LogRestored: fold_restored,
     Tick: fold_tick,
 }
 

@@ -232,6 +232,17 @@ class LeaseInquiry(msgspec.Struct, frozen=True, array_like=True, tag="lease.inqu
     """Offset at which control's rows began: what was said before does not count."""
 
 
+class LogRestored(msgspec.Struct, frozen=True, array_like=True, tag="log.restored"):
+    """The logs go on after some of them were lost: control asks the partitions what they hold.
+
+    What control and the partitions told each other last may never arrive, or may come from a time
+    that the other side does not remember.
+    """
+
+    incarnation: int
+    """Of the logs that begin with it."""
+
+
 class PriceSet(msgspec.Struct, frozen=True, array_like=True, tag="price.set"):
     """What a model costs a tenant from a time on, in nano-USD a million tokens."""
 
@@ -381,7 +392,7 @@ Body = (
 )
 """Of tenant.log.v1."""
 
-ControlBody = Config | Tick | QuotaSet | LeaseAnnounced | LeaseAsked | LeaseReturned
+ControlBody = Config | Tick | QuotaSet | LeaseAnnounced | LeaseAsked | LeaseReturned | LogRestored
 """Of tenant.control.v1."""
 
 

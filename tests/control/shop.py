@@ -11,6 +11,7 @@ from streams.core.log import (
     Body,
     Config,
     ControlBody,
+    LogRestored,
     Origin,
     QuotaSet,
     Record,
@@ -19,7 +20,7 @@ from streams.core.log import (
     encode,
 )
 from streams.core.time import SECOND
-from streams.memory.rows import LEASE_KEY, LeaseRow
+from streams.memory.rows import LEASE_KEY, LeaseRow, QuotaRow, tenant_of
 
 MIB = 1 << 20
 CONTROL = "tenant.control.v1"
@@ -33,12 +34,14 @@ class Reader:
         self.shop, self.topic, self.partition = shop, topic, partition
         self.log: list[Record] = []
         self.at = 0
+        self.incarnation = 0
         self.begin()
 
     def begin(self) -> None:
         """Begin with empty rows where reading has come to; what lay before is not kept."""
         self.view = MemoryView(stored=True)
-        self.fences: dict[tuple[str, int], tuple[int, int]] = {}
+        self.fences: dict[tuple[str, int, int], tuple[int, int]] = {}
+        self.begun = self.at
 
     def append(self, body: Body | ControlBody, tenant: str = "", event: str = "") -> None:
         origin = None
@@ -53,25 +56,38 @@ class Reader:
     def read(self, most: int = 1 << 30) -> list[Effect]:
         """Fold the next records; facts go to where they belong."""
         told: list[Effect] = []
-        fold = control.fold if self.topic == CONTROL else fold_log
         for offset in range(self.at, min(len(self.log), self.at + most)):
             self.at = offset + 1
-            record = self.log[offset]
-            if record.origin is not None:
-                place, here = record.origin, (record.origin.offset, record.origin.n)
-                if here <= self.fences.get((place.topic, place.partition), (-1, -1)):
-                    continue
-                self.fences[place.topic, place.partition] = here
-            now = self.shop.now
-            effects = fold(self.view, Entry(record, self.partition, offset, now, now))
+            effects = self.fold(offset)
             for n, effect in enumerate(effects):
                 if isinstance(effect, Fact):
-                    place = Origin(self.topic, 0, self.partition, offset, n)
+                    place = Origin(self.topic, self.incarnation, self.partition, offset, n)
                     name, source, event = effect.tenant, effect.source, effect.id
-                    fact = Record(VERSION, name, place, source, event, now, effect.body)
+                    fact = Record(VERSION, name, place, source, event, self.shop.now, effect.body)
                     self.shop.reader(effect.topic, effect.partition).put(fact)
             told += effects
         return told
+
+    def fold(self, offset: int) -> list[Effect]:
+        record = self.log[offset]
+        if record.origin is not None:
+            place, here = record.origin, (record.origin.offset, record.origin.n)
+            key = (place.topic, place.incarnation, place.partition)
+            if here <= self.fences.get(key, (-1, -1)):
+                return []
+            self.fences[key] = here
+        fold = control.fold if self.topic == CONTROL else fold_log
+        now = self.shop.now
+        return fold(self.view, Entry(record, self.partition, offset, now, now))
+
+    def restore(self, at: int) -> None:
+        """Go on from how it was when so much was read, with a log that ends there."""
+        self.at = max(self.begun, min(at, self.at))
+        del self.log[self.at :]
+        self.view, self.fences = MemoryView(stored=True), {}
+        for offset in range(self.begun, self.at):
+            self.fold(offset)
+        self.incarnation += 1
 
 
 class Shop:
@@ -93,6 +109,13 @@ class Shop:
         body = Config(24, 24, 0, "", total_memory_mb=total_mb, partitions=len(self.partitions))
         for reader in (self.control, *self.partitions):
             reader.append(body)
+
+    def restore(self, back: tuple[int, ...]) -> None:
+        """All is lost but what was archived: of each log another part of its end is missing."""
+        for reader, missing in zip((self.control, *self.partitions), back, strict=True):
+            reader.restore(reader.at - missing)
+        self.control.append(LogRestored(self.control.incarnation))
+        self.control.read()
 
     def tick(self) -> None:
         self.now += SECOND
@@ -119,6 +142,13 @@ class Shop:
         """Quotas that control knows."""
         rows = self.control.view.scan(AllocationRow, AllocationRow.kind)
         return {key[2:].decode(): row.quota_mb for key, row in rows}
+
+    def granted(self) -> dict[str, int]:
+        """Quotas that partitions know."""
+        rows = [
+            found for each in self.partitions for found in each.view.scan(QuotaRow, QuotaRow.kind)
+        ]
+        return {tenant_of(key): row.quota_mb for key, row in rows}
 
     def leases(self) -> list[LeaseRow | None]:
         return [reader.view.get(LeaseRow, LEASE_KEY) for reader in self.partitions]

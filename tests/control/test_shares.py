@@ -1,11 +1,13 @@
 """Leases: what all partitions think they hold never comes to more than there is."""
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import structs
 
 from streams.control.rows import CONTROL_KEY, ControlRow
+from streams.core.ids import partition_of
 from streams.core.log import LeaseGiven
 from streams.core.time import SECOND
 from streams.memory.rows import LEASE_KEY, LeaseRow
@@ -146,6 +148,85 @@ def test_what_was_said_to_an_earlier_control_does_not_count() -> None:
     assert [lease.reserve for lease in leases] == [row.reserve for row in shop.holders().values()]
 
 
+def places(shop: Shop) -> list[int]:
+    return [reader.at for reader in (shop.control, *shop.partitions)]
+
+
+def lost_since(shop: Shop, then: list[int], *keeps: int) -> tuple[int, ...]:
+    """How much each has read since, but none for those that keep it: 0 is control."""
+    return tuple(
+        0 if n in keeps else now - before
+        for n, (now, before) in enumerate(zip(places(shop), then, strict=True))
+    )
+
+
+@pytest.mark.parametrize("keeps", [(), (0,), (1, 2), (0, 2)])
+def test_restored_they_agree_on_quotas_again(keeps: tuple[int, ...]) -> None:
+    """Whoever lost what: a quota that one side knows, both know."""
+    shop = Shop(partitions=2, total_mb=100)
+    shop.quiet()
+    shop.quota("a", 10, "e1")
+    shop.quota("b", 10, "e2")
+    shop.quiet()
+    then = places(shop)
+    shop.quota("c", 20, "e3")
+    shop.quota("d", 20, "e4")
+    shop.quiet()
+    assert {partition_of(tenant, 2) for tenant in "cd"} == {0, 1}
+    shop.restore(lost_since(shop, then, *keeps))
+    shop.quiet()
+    known = {"a": 10, "b": 10} | {
+        tenant: 20 for tenant in "cd" if {0, partition_of(tenant, 2) + 1} & {*keeps}
+    }
+    assert shop.quotas() == shop.granted() == known
+    assert shop.row.allocated_mb == sum(known.values())
+
+
+@pytest.mark.parametrize("keeps", [(), (0,), (1, 2), (1,), (0, 2)])
+def test_restored_they_agree_on_leases_again(keeps: tuple[int, ...]) -> None:
+    shop = Shop(partitions=2, total_mb=100)
+    shop.quiet()
+    then = places(shop)
+    use(shop.partitions[0], 45 * MIB - 1)
+    shop.now += MINUTE
+    shop.quiet()
+    assert held_pool(shop)[0] > 45 * MIB
+    shop.restore(lost_since(shop, then, *keeps))
+    assert not shop.row.complete, "nothing is given before all have spoken"
+    shop.quiet()
+    assert held_pool(shop) == [holder.pool for holder in shop.holders().values()]
+    assert sum(held_pool(shop)) <= shop.row.pool
+
+
+def test_what_was_being_said_when_all_was_lost_is_said_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest of an announcement of before is not the whole of one."""
+    monkeypatch.setattr("streams.memory.leases.TOLD_AT_ONCE", 1)
+    shop = Shop(partitions=2, total_mb=100)
+    shop.quiet()
+    for tenant in "abc":
+        shop.quota(tenant, 10, f"e{tenant}")
+    shop.quiet()
+    shop.control.begin()
+    shop.configure(100)
+    shop.control.read()
+    shop.partitions[0].read()
+    lease = shop.leases()[0]
+    assert lease is not None
+    assert lease.announcing is not None, "some is told, some is not"
+    shop.restore((0, 0, 0))
+    shop.tick()
+    shop.tick()
+    # The rest of it is told before the inquiry is read.
+    inquiry = shop.partitions[0].log.pop(shop.partitions[0].at)
+    shop.partitions[0].read()
+    shop.partitions[0].log.append(inquiry)
+    shop.control.read()
+    shop.quiet()
+    assert shop.quotas() == shop.granted() == {"a": 10, "b": 10, "c": 10}
+
+
 class Leases(RuleBasedStateMachine):
     """Anything may be read at any pace, begin anew, and be changed meanwhile."""
 
@@ -195,6 +276,13 @@ class Leases(RuleBasedStateMachine):
         self.shop.partitions[which].begin()
         self.shop.configure(self.shop.total_mb)
 
+    @rule(back=st.tuples(*[st.integers(0, 6)] * 4))
+    def restore(self, back: tuple[int, ...]) -> None:
+        # What control granted last, and no archive has, it may grant to somebody else.
+        self.lowered |= back[0] > 0
+        self.shop.restore(back)
+        self.shop.configure(self.shop.total_mb)
+
     @invariant()
     def nobody_holds_what_control_does_not_count(self) -> None:
         holders = dict(self.shop.holders())
@@ -233,6 +321,7 @@ class Leases(RuleBasedStateMachine):
         assert [lease.pool for lease in leases] == [holder.pool for holder in holders]
         assert [lease.reserve for lease in leases] == [holder.reserve for holder in holders]
         assert control.pool_leased <= control.pool
+        assert self.shop.granted() == self.shop.quotas()
 
 
 Leases.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
