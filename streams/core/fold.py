@@ -99,6 +99,10 @@ class View(Reader, Protocol):
     """Settled before anyone else sees the rows, in chunks of any size and any order: so what is
     deferred commutes, or is settled before a fold asks for a row that it may still change."""
 
+    schema: int
+    """Number of the state's schema: what came with a later one, rows can't say yet, so that folds
+    leave it alone until it is finalized (streams/core/schema.py)."""
+
     kept: dict[Hashable, object]
     """What folds have made of rows and may take for them again, so long as they change it with the
     rows; all of it may be gone with any chunk, for it takes memory as rows do."""

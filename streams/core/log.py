@@ -12,6 +12,7 @@ import msgspec
 
 from streams.core.errors import PartitionRed
 from streams.core.money import NANO
+from streams.core.schema import UNSAID
 
 VERSION = 1
 
@@ -315,6 +316,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
     """What all tenants' memories may take together, the reserve included."""
     partitions: int = 8
     """Of the tenant log."""
+    schema: str = UNSAID
+    """In whose shapes rows are written from here on; it never goes back."""
 
 
 DEFAULT_CONFIG = Config(dedupe_hours=24, grace_hours=24, default_budget=100 * NANO, tzdata="")

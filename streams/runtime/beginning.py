@@ -15,6 +15,7 @@ from rocksdict import Rdict
 
 from streams.core.errors import StreamsError
 from streams.core.log import VERSION
+from streams.core.schema import SCHEMAS
 from streams.core.time import format_time
 from streams.runtime import positions, recovery
 from streams.runtime.clients import Inquiry
@@ -72,6 +73,7 @@ async def begin(
             end=end,
             not_before=not_before,
             fold_version=VERSION,
+            schemas=SCHEMAS,
         )
         try:
             restored = await restore(snapshots, wanted, path)

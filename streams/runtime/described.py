@@ -12,6 +12,7 @@ import msgspec
 from rocksdict import AccessType, Options, Rdict
 
 from streams.core.errors import Failed
+from streams.core.log import DEFAULT_CONFIG
 from streams.runtime import positions
 from streams.runtime.digest import digest
 
@@ -29,6 +30,8 @@ class Described(msgspec.Struct, frozen=True):
     log_time: int
     rows: int
     digest: str
+    schema_version: str
+    """Of the newest rows in it."""
 
 
 def describe(folder: Path) -> Described:
@@ -45,6 +48,7 @@ def describe(folder: Path) -> Described:
             source.log_time,
             found.rows,
             found.hex,
+            (positions.read_config(db) or DEFAULT_CONFIG).schema,
         )
     finally:
         db.close()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
 from rocksdict import Rdict, WriteBatch
 
 from streams.core.errors import PartitionRed, StoreLost
@@ -24,6 +25,7 @@ from streams.core.log import (
     Refusal,
     Tick,
 )
+from streams.core.schema import later, number_of
 from streams.core.time import HOUR
 from streams.runtime import metrics, positions
 from streams.runtime.dedupe import Dedupe
@@ -110,7 +112,8 @@ class Folding:
         self._decode = job.decode
         self._do = job.fold
         self._identifies = job.dedupe is not None
-        self._view = BufferedView(db)
+        self._schemas = job.schemas
+        self._view = BufferedView(db, number_of(config.schema, job.schemas))
         self._fences = fences
         self._make = Sendings(job.topic, job.output, job.partitions) if sends else None
         self._dedupe = Dedupe(db, config.dedupe_hours * HOUR)
@@ -187,7 +190,7 @@ class Folding:
                     self._dedupe.forget(identities[at])
             if type(record.body) is Config:
                 # Later records live under the new settings: this round ends here.
-                self._next_config = record.body
+                self._next_config = self._following(record.body, place)
                 break
             if not at % CLOCK_EVERY and time.perf_counter() > until:
                 break
@@ -196,6 +199,13 @@ class Folding:
         self.reached = positions.Source(
             incarnation, last.offset, positions.fingerprint(last), log_time
         )
+
+    def _following(self, body: Config, place: Any) -> Config:
+        try:
+            schema = later(self.config.schema, body.schema, self._schemas)
+        except PartitionRed as error:
+            raise PartitionRed(f"{self._where(place)}: {error}") from None
+        return structs.replace(body, schema=schema)
 
     def _identify(self, work: Work) -> None:
         work.identities = [
@@ -247,6 +257,7 @@ class Folding:
         self.source = self.reached
         if self._next_config is not None:
             self.config, self._next_config = self._next_config, None
+            self._view.schema = number_of(self.config.schema, self._schemas)
 
 
 def _refused(effect: Effect) -> bool:

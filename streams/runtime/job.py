@@ -1,11 +1,12 @@
 """What a partition's folds are, and between which topics they stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from streams.core.fold import Effect, Entry, View
+from streams.core.schema import SCHEMAS
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -26,6 +27,8 @@ class Job(msgspec.Struct, frozen=True):
     """Seconds. Telling the group's offsets takes two of a transaction's five requests, and under
     light load a transaction is all that an event costs. The ticks see to it that what is idle is
     told too."""
+    schemas: Sequence[str] = SCHEMAS
+    """Those that its folds know; a state of a later one is not touched."""
     owner_kind: str = "owner"
     """What announcements of its partitions' owners are called on streams.owners.v1."""
 

@@ -13,11 +13,13 @@ import msgspec
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import TopicPartition
 from faust.types import TP
+from msgspec import structs
 from rocksdict import Rdict
 
 from streams import topology
 from streams.core.errors import StoreDamaged, StoreLost
 from streams.core.log import DEFAULT_CONFIG, Body, Config, Tick
+from streams.core.schema import number_of
 from streams.core.time import HOUR
 from streams.ports import Owner
 from streams.runtime import clients, metrics, positions, recovery
@@ -105,6 +107,20 @@ class PartitionOwner(PartitionReader):
         """How often the changelog was made anew."""
         return self.host.ownership.incarnations.get(self.host.job.changelog, 0)
 
+    async def finalize(self) -> None:
+        """Have rows written in the newest schema that this process knows, from a record on.
+
+        Raises
+        ------
+        StoreLost
+            The partition is being taken over.
+        """
+        if self.store is None:
+            raise StoreLost("the partition is being taken over")
+        newest = structs.replace(self.store.config, schema=self.host.job.schemas[-1])
+        if newest != self.store.config:
+            await self.host.append(self.partition, newest)
+
     # -- what may fail -----------------------------------------------------------------------
 
     async def _failed(self, error: Exception) -> None:
@@ -173,6 +189,7 @@ class PartitionOwner(PartitionReader):
                 host.inquiry, changelog, db, begun.source
             )
             config = positions.read_config(db) or DEFAULT_CONFIG
+            number_of(config.schema, job.schemas)  # a later one is red before anything is written
             if job.dedupe is not None:
                 await recovery.replay_dedupe(
                     host.inquiry,
@@ -193,10 +210,15 @@ class PartitionOwner(PartitionReader):
         if self.recovered.source == "defaults":
             end = await host.inquiry.end(TopicPartition(*self.tp))
             self.store.rebuilds_until = end
+            if end == 0:
+                # Nobody of an older version was ever here.
+                config = structs.replace(config, schema=job.schemas[-1])
         await self._announce()
         reach("recovery.announced")
-        if host.config is not None and positions.read_config(db) != host.config:
-            await host.append(self.partition, host.config)
+        if host.config is not None:
+            wanted = structs.replace(host.config, schema=config.schema)
+            if positions.read_config(db) != wanted:
+                await host.append(self.partition, wanted)
         await self._seek()
         self._failures = 0
         metrics.RECOVERY_SECONDS.observe(time.monotonic() - began)

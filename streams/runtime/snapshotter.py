@@ -27,7 +27,6 @@ from streams.snapshots.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = "2.1.0"
 LAST_SECONDS = 4.0
 """For all snapshots of a clean stop; what is not done by then the next owner has from Kafka."""
 COLLECT_EVERY = HOUR
@@ -141,7 +140,6 @@ class Snapshotter:
                 topic=topic,
                 partition=partition,
                 incarnation=owner.changelog_incarnation,
-                schema_version=SCHEMA_VERSION,
                 fold_version=VERSION,
                 code_version=streams.__version__,
                 created_at=self._now(),

@@ -31,7 +31,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from rocksdict import Rdict, WriteBatch
 
-from streams.core.errors import StoreLost
+from streams.core.errors import PartitionRed, StoreLost
 from streams.core.log import Config
 from streams.ports import Watcher
 from streams.runtime import metrics, positions
@@ -198,7 +198,7 @@ class PartitionStore:
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._commit()
-        except ProducerFenced:
+        except (ProducerFenced, PartitionRed):
             raise
         except Exception as error:
             if is_fenced(self._producer):

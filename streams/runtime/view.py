@@ -11,6 +11,7 @@ from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, R
 from streams.core.errors import StoreDamaged, StoreLost
 from streams.core.fold import Deferred, settle
 from streams.core.rows import Row, decode_row, encode_row
+from streams.core.schema import SCHEMAS
 
 R = TypeVar("R", bound=Row)
 
@@ -174,9 +175,15 @@ class BufferedView:
     """Rows as a fold sees them: its own changes over what is committed.
 
     A fold's changes lie in ``dirty`` until the transaction that carries them has committed.
+
+    Parameters
+    ----------
+    schema : int
+        Number of the schema in whose shapes rows are written.
     """
 
-    def __init__(self, db: Rdict) -> None:
+    def __init__(self, db: Rdict, schema: int = len(SCHEMAS)) -> None:
+        self.schema = schema
         self._committed = DatabaseReader(db)
         self._rows: dict[bytes, Row | None] = {}
         self.dirty: dict[bytes, Row | None] = {}
@@ -238,9 +245,19 @@ class BufferedView:
         return found[::-1] if reverse else found
 
     def encoded(self) -> list[tuple[bytes, bytes | None]]:
-        """Return the changes as bytes, each key once; None removes."""
+        """Return the changes as bytes, each key once; None removes.
+
+        Raises
+        ------
+        PartitionRed
+            A row says what the state's schema can't.
+        """
         settle(self)
-        found = [(key, None if row is None else encode_row(row)) for key, row in self.dirty.items()]
+        schema = self.schema
+        found = [
+            (key, None if row is None else encode_row(row, schema))
+            for key, row in self.dirty.items()
+        ]
         self._large = [key for key, value in found if value is not None and len(value) > LARGE_ROW]
         return found
 

@@ -119,6 +119,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds. The changelog may have lost tombstones that are older."""
     fold_version: int | None = None
     """The newest whose rows this code reads."""
+    schemas: tuple[str, ...] | None = None
+    """Those whose rows it reads."""
 
     def may_be(self, position: Position) -> bool:
         """Return whether a name alone does not rule it out."""
@@ -136,4 +138,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             return "it is older than the changelog keeps tombstones: removed rows could come back"
         if self.fold_version is not None and manifest.fold_version > self.fold_version:
             return f"its folds ({manifest.fold_version}) are newer than this code"
+        if self.schemas is not None and manifest.schema_version not in self.schemas:
+            return f"its rows are of schema {manifest.schema_version}, newer than this code"
         return None

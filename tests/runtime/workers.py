@@ -10,12 +10,13 @@ import pytest
 
 from streams import topology
 from streams.core import log
-from streams.core.log import Record
+from streams.core.log import Config, Record
 from streams.core.rows import tenant_key
 from streams.runtime import clients
 from streams.runtime.admit_role import AdmitRole
 from streams.runtime.clients import Inquiry
 from streams.runtime.fold_role import FoldRole
+from streams.runtime.job import Job
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
 from streams.settings import Settings
@@ -53,12 +54,16 @@ class Folding:
 
 
 @asynccontextmanager
-async def folding(settings: Settings, folder: Path) -> AsyncIterator[Folding]:
+async def folding(
+    settings: Settings, folder: Path, made: Job | None = None, config: Config | None = None
+) -> AsyncIterator[Folding]:
     """Fold as a worker process of these settings does, until the context ends."""
     gave_up: list[str] = []
     async with _knowing(settings) as (ownership, inquiry):
         role = FoldRole(
-            settings, folder, "http://nowhere", ownership, inquiry, gave_up.append, job(settings)
+            *(settings, folder, "http://nowhere", ownership, inquiry, gave_up.append),
+            job=made or job(settings),
+            config=config,
         )
         async with _running(role):
             yield Folding(role, gave_up)

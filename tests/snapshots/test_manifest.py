@@ -61,6 +61,8 @@ def test_a_later_version_may_add_fields_and_a_later_format_is_told() -> None:
         ({"end": 99}, "another changelog"),
         ({"not_before": 5_001}, "tombstones"),
         ({"fold_version": 2}, "newer than this code"),
+        ({"schemas": ("2.0.0", "2.1.0")}, None),
+        ({"schemas": ("1.0.0", "2.0.0")}, "of schema 2.1.0, newer than this code"),
     ],
 )
 def test_what_a_partition_may_begin_from(wanted: dict[str, int], why: str | None) -> None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from streams.core.fold import Deferred, settle
 from streams.core.rows import Row, decode_row, encode_row
+from streams.core.schema import SCHEMAS
 
 R = TypeVar("R", bound=Row)
 
@@ -23,6 +24,7 @@ class MemoryView:
         self.rows: dict[bytes, Row | bytes] = {}
         self.deferred: dict[Hashable, Deferred] = {}
         self.kept: dict[Hashable, object] = {}
+        self.schema = len(SCHEMAS)
         self.stored = stored
         self.changes = 0
         self._keys: list[bytes] | None = []
