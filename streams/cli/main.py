@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("streams.cli.jobs:jobs", "Show a tenant's runs of data jobs."),
     "topology": ("streams.cli.topology:topology", "Show who writes and who reads each topic."),
     "snapshot": ("streams.cli.snapshot:snapshot", "Take, list and verify snapshots."),
+    "replay": ("streams.cli.replay:replay", "Build the state as it was at a time."),
     "digest": ("streams.cli.digest:digest", "Show a digest of each partition's state."),
     "validate": ("streams.cli.validate:validate", "Check events of a file without sending them."),
     "model": ("streams.cli.model:model", "Make the model that admit embeds with."),

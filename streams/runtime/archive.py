@@ -65,8 +65,15 @@ async def list_segments(of: Bin, place: Place | None = None) -> list[Segment]:
     return sorted(segment for segment in found if segment is not None)
 
 
-async def read_archive(of: Bin, place: Place, start: Position) -> AsyncIterator[Part]:
+async def read_archive(
+    of: Bin, place: Place, start: Position, end: Position | None = None
+) -> AsyncIterator[Part]:
     """Yield what the archive holds from a position of the log on.
+
+    Parameters
+    ----------
+    end : Position, optional
+        Segments that begin there or later are not looked at.
 
     Raises
     ------
@@ -74,7 +81,7 @@ async def read_archive(of: Bin, place: Place, start: Position) -> AsyncIterator[
         It holds later records, but not the next; those before it were yielded.
     """
     at, missing = start, None
-    while segments := chain(await list_segments(of, place), at):
+    while segments := chain(await _listed(of, place, end), at):
         for segment in segments:
             try:
                 records = await asyncio.to_thread(_read, of, segment)
@@ -90,6 +97,11 @@ async def read_archive(of: Bin, place: Place, start: Position) -> AsyncIterator[
             wanted = [record for record in records if record.offset >= at.offset]
             yield Part(segment.incarnation, wanted, segment.end)
             at = Position(segment.incarnation, segment.end)
+
+
+async def _listed(of: Bin, place: Place, end: Position | None) -> list[Segment]:
+    segments = await list_segments(of, place)
+    return [s for s in segments if end is None or Position(s.incarnation, s.first) < end]
 
 
 async def archive(

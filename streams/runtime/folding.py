@@ -126,6 +126,11 @@ class Folding:
 
     # -- folding ----------------------------------------------------------------------------
 
+    def enter(self, incarnation: int) -> None:
+        """Go on at the beginning of a later incarnation of the log; between two rounds."""
+        log_time = self.source.log_time
+        self.source = self.reached = positions.Source(incarnation, -1, "", log_time)
+
     def take(self, records: Sequence[Any]) -> Work:
         """Make ready what of these records, which follow each other, is not folded yet.
 

@@ -51,7 +51,12 @@ class BadFile(StreamsError):
 
 
 async def restore(
-    of: Bin, wanted: Wanted, into: Path, *, progress: Progress | None = None
+    of: Bin,
+    wanted: Wanted,
+    into: Path,
+    *,
+    progress: Progress | None = None,
+    passed: list[Passed] | None = None,
 ) -> Restored | None:
     """Make a folder from the newest snapshot that is whole and wanted.
 
@@ -62,6 +67,8 @@ async def restore(
     ----------
     into : Path
         Must not exist; it appears when it is whole.
+    passed : list of Passed, optional
+        Gets those that are not used; else the log tells of them.
 
     Returns
     -------
@@ -73,7 +80,7 @@ async def restore(
     ObjectStoreError
         The store can't be asked: this says nothing about its snapshots.
     """
-    passed: list[Passed] = []
+    told, passed = passed is not None, [] if passed is None else passed
     files = into.with_name(f"{into.name}.files")
     for listed in reversed(await list_snapshots(of, wanted.place)):
         if not wanted.may_be(listed.position):
@@ -85,7 +92,8 @@ async def restore(
                 raise BadManifest(why)
             size = await _download(of, manifest, files, progress)
         except (BadManifest, BadFile, ObjectMissing) as error:
-            log.error("snapshot %s is not used: %s", listed.name, error)
+            if not told:
+                log.error("snapshot %s is not used: %s", listed.name, error)
             passed.append(Passed(listed.name, str(error)))
             continue
         await asyncio.to_thread(_assemble, manifest, files, into)

@@ -5,6 +5,7 @@ from hashlib import sha256
 import msgspec
 
 from streams.core.errors import StreamsError
+from streams.core.time import format_time
 from streams.snapshots.names import Place, Position
 
 FORMAT = 1
@@ -121,6 +122,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """The newest whose rows this code reads."""
     schemas: tuple[str, ...] | None = None
     """Those whose rows it reads."""
+    same_folds: bool = False
+    """Whether it must be of that version: what is folded on is to be what it folded from zero."""
+    until: int | None = None
+    """Log time, microseconds: what is of a later one is not wanted."""
 
     def may_be(self, position: Position) -> bool:
         """Return whether a name alone does not rule it out."""
@@ -140,4 +145,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             return f"its folds ({manifest.fold_version}) are newer than this code"
         if self.schemas is not None and manifest.schema_version not in self.schemas:
             return f"its rows are of schema {manifest.schema_version}, newer than this code"
+        if self.same_folds and manifest.fold_version != self.fold_version:
+            return f"its folds ({manifest.fold_version}) are older than this code's"
+        if self.until is not None and manifest.log_time > self.until:
+            return f"it is of {format_time(manifest.log_time)}, later than what is wanted"
         return None

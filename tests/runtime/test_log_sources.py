@@ -1,0 +1,81 @@
+"""From where which part of a log is read."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.runtime.log_sources import LogSource, Span, plan
+
+from .replaying import FakeLog
+
+ARCHIVE, KAFKA = FakeLog([]), FakeLog([])
+
+
+def planned(
+    after: tuple[int, int] | None,
+    archive: Sequence[Span],
+    kafka: Sequence[Span],
+    last: int | None = None,
+) -> list[tuple[LogSource | None, int, int, int]]:
+    steps = plan(after, [(ARCHIVE, archive), (KAFKA, kafka)], last=last)
+    return [(s.source, s.span.incarnation, s.span.begin, s.span.end) for s in steps]
+
+
+def test_the_archive_is_read_first_and_kafka_goes_on() -> None:
+    archive, kafka = [Span(0, 0, 50)], [Span(0, 20, 80)]
+    assert planned(None, archive, kafka) == [(ARCHIVE, 0, 0, 50), (KAFKA, 0, 50, 80)]
+    assert planned((0, 39), archive, kafka) == [(ARCHIVE, 0, 40, 50), (KAFKA, 0, 50, 80)]
+    assert planned((0, 59), archive, kafka) == [(KAFKA, 0, 60, 80)]
+    assert planned((0, 79), archive, kafka) == []
+    assert planned(None, archive, kafka, last=49) == [(ARCHIVE, 0, 0, 50)]
+    assert planned(None, archive, kafka, last=50) == [(ARCHIVE, 0, 0, 50), (KAFKA, 0, 50, 51)]
+
+
+def test_what_nobody_has_is_a_step_without_a_source() -> None:
+    assert planned(None, [], [Span(0, 20, 80)]) == [(None, 0, 0, 20), (KAFKA, 0, 20, 80)]
+    assert planned(None, [Span(0, 0, 10)], [Span(0, 20, 20)]) == [
+        (ARCHIVE, 0, 0, 10),
+        (None, 0, 10, 20),
+    ]
+    assert planned((0, 19), [], [Span(0, 20, 20)]) == []
+    assert planned((0, 9), [Span(0, 30, 40)], [Span(0, 60, 70)], last=35) == [
+        (None, 0, 10, 30),
+        (ARCHIVE, 0, 30, 36),
+    ]
+
+
+def test_a_log_that_was_made_anew_goes_on_at_its_beginning() -> None:
+    archive, kafka = [Span(0, 0, 50), Span(1, 0, 5)], [Span(1, 0, 9)]
+    whole = [(ARCHIVE, 0, 0, 50), (ARCHIVE, 1, 0, 5), (KAFKA, 1, 5, 9)]
+    assert planned(None, archive, kafka) == whole
+    assert planned((0, 49), archive, kafka) == whole[1:]
+    assert planned((1, 7), archive, kafka) == [(KAFKA, 1, 8, 9)]
+    assert planned((0, 9), [], [Span(2, 3, 9)]) == [(None, 2, 0, 3), (KAFKA, 2, 3, 9)]
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 12), st.integers(0, 8)).map(
+        lambda three: Span(three[0], three[1], three[1] + three[2])
+    ),
+    max_size=5,
+)
+
+
+@given(st.one_of(st.none(), st.tuples(st.integers(0, 1), st.integers(-1, 20))), SPANS, SPANS)
+def test_every_offset_that_somebody_has_is_read_once_and_in_order(
+    after: tuple[int, int] | None, archive: list[Span], kafka: list[Span]
+) -> None:
+    steps = planned(after, archive, kafka)
+    read = [(n, at) for source, n, begin, end in steps if source for at in range(begin, end)]
+    held = {
+        (span.incarnation, at) for span in archive + kafka for at in range(span.begin, span.end)
+    }
+    assert read == sorted(at for at in held if after is None or at > after)
+    for source, n, begin, end in steps:
+        assert begin < end
+        spans = archive if source is ARCHIVE else kafka
+        if source is None:
+            assert not {(n, at) for at in range(begin, end)} & held
+        else:
+            assert any(s.incarnation == n and s.begin <= begin and end <= s.end for s in spans)
