@@ -12,7 +12,7 @@ from typing import TextIO
 
 import msgspec
 
-from streams.core.money import format_usd, parse_usd
+from streams.core.money import format_usd, read_usd
 from streams.core.time import format_time, parse_time
 from streams.usage.periods import INDEX, periods_at
 
@@ -95,8 +95,8 @@ def write_focus(body: bytes, out: TextIO) -> None:
 def charges(report: Report) -> Iterator[dict[str, str]]:
     """Yield the charges of a report: columns that have a value."""
     for bucket in report.buckets:
-        adjusted = _nano(bucket.adjusted_usd)
-        used = _nano(bucket.cost_usd) - adjusted
+        adjusted = read_usd(bucket.adjusted_usd)
+        used = read_usd(bucket.cost_usd) - adjusted
         if bucket.calls or used:
             tokens = str(bucket.input_tokens + bucket.output_tokens)
             yield _charge(report, bucket, "Usage", used) | {
@@ -150,10 +150,6 @@ def _charge(report: Report, bucket: Bucket, category: str, nano: int) -> dict[st
         "SubAccountType": "Project" if group.get("cost_attribution") else "",
         "Tags": json.dumps(group, ensure_ascii=False),
     }
-
-
-def _nano(usd: str) -> int:
-    return -parse_usd(usd[1:]) if usd.startswith("-") else parse_usd(usd)
 
 
 def _moment(time: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from rich.text import Text
 
-from streams.core.money import parse_usd
+from streams.core.money import read_usd
 
 PERIODS = 31
 """The latest ones are shown."""
@@ -22,8 +22,7 @@ def spend_chart(spent: Iterable[tuple[str, str]]) -> Text:
     """
     sums: dict[str, int] = {}
     for start, usd in spent:
-        nano = -parse_usd(usd[1:]) if usd.startswith("-") else parse_usd(usd)
-        sums[start] = sums.get(start, 0) + nano
+        sums[start] = sums.get(start, 0) + read_usd(usd)
     latest = list(sums.items())[-PERIODS:]
     most = max((nano for _, nano in latest), default=0)
     text = Text()

@@ -48,6 +48,19 @@ def parse_usd(text: str | int | Decimal) -> int:
         raise ValueError("not a decimal number") from None
 
 
+def read_usd(text: str) -> int:
+    """Read what `format_usd` has written: a total may be of any size and below zero.
+
+    Examples
+    --------
+    >>> read_usd("-0.000000001"), read_usd("12345678901234567890")
+    (-1, 12345678901234567890000000000)
+    """
+    sign = -1 if text.startswith("-") else 1
+    whole, _, part = text.lstrip("-").partition(".")
+    return sign * (int(whole) * NANO + int(part.ljust(9, "0")))
+
+
 def format_usd(nano: int) -> str:
     """Write nano-USD as a decimal string: no exponent, no trailing zeros.
 

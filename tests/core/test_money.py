@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.money import MAX_USD, NANO, format_usd, parse_usd, to_nano
+from streams.core.money import MAX_USD, NANO, format_usd, parse_usd, read_usd, to_nano
 
 
 @given(st.decimals(min_value=0, max_value=MAX_USD, places=14))
@@ -19,6 +19,7 @@ def test_rounding_is_half_even_at_the_ninth_digit(amount: Decimal) -> None:
 def test_what_is_shown_says_the_same_and_no_more(nano: int) -> None:
     text = format_usd(nano)
     assert Fraction(text) * NANO == nano
+    assert read_usd(text) == nano
     assert "E" not in text
     assert "e" not in text
     assert not ("." in text and text.endswith(("0", ".")))
