@@ -1,13 +1,17 @@
 """`streams budget`: show, set and delete a tenant's budgets; reserve from them and settle."""
 
+from pathlib import Path
+
 import click
 import msgspec
 
 from streams.cli.client import (
     Client,
     api_option,
+    data_option,
     json_option,
     print_body,
+    reader,
     settings_for,
     tenant_argument,
 )
@@ -15,7 +19,7 @@ from streams.cli.groups import defaulting_to
 from streams.cli.reservation import reserve, settle
 from streams.cli.usage import GROUPS, PERIODS, usd
 from streams.core.errors import Misuse
-from streams.core.money import parse_usd
+from streams.core.money import parse_usd, read_usd
 from streams.core.time import zone
 
 
@@ -72,15 +76,16 @@ def budget() -> None:
 @budget.command(name="list")
 @tenant_argument
 @api_option
+@data_option
 @json_option
-def list_(tenant: str, api: str | None, as_json: bool) -> None:
+def list_(tenant: str, api: str | None, folder: Path | None, as_json: bool) -> None:
     """Show TENANT's budgets and what is spent.
 
     \b
     Example:
       streams budget list t1
     """
-    with Client(settings_for(api=api)) as client:
+    with reader(api, folder) as client:
         body = client.get("v1", "tenants", tenant, "budgets", limit=500)
     if as_json:
         print_body(body)
@@ -209,7 +214,7 @@ def _print_table(tenant: str, items: list[Item]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for item in items:
         config = item.config
-        spent, limit = parse_usd(item.spent_usd), parse_usd(config.limit_usd)
+        spent, limit = read_usd(item.spent_usd), read_usd(config.limit_usd)
         scope = " ".join(f"{key}={value}" for key, value in sorted(config.scope.items()))
         table.add_row(
             config.budget_id,

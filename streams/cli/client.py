@@ -35,6 +35,13 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 api_option = click.option("--api", metavar="URL", help="Address of the HTTP API.")
+data_option = click.option(
+    "--data",
+    "folder",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Ask what `streams replay --to DIR` has built.",
+)
 kafka_option = click.option("--kafka", metavar="HOST:PORT", help="Address of Kafka.")
 
 
@@ -160,6 +167,22 @@ class Client:
         if answer.is_success:
             return answer.content
         raise _refusal(answer)
+
+
+def reader(api: str | None, folder: Path | None) -> Client:
+    """Client for reads: of the running system, or of a replay in a folder."""
+    settings = settings_for(api=api)
+    if folder is None:
+        return Client(settings)
+    if api is not None:
+        raise Misuse("--api and --data exclude each other")
+    from streams.runtime.replayed_api import URL, ReplayedApi  # noqa: PLC0415 - a worker's packages
+
+    def told(line: str) -> None:
+        click.echo(f"streams: {line}", err=True)
+
+    transport = ReplayedApi(settings, folder, told)
+    return Client(msgspec.structs.replace(settings, api=URL), transport=transport)
 
 
 def _refusal(answer: httpx.Response) -> ApiError:

@@ -1,14 +1,16 @@
 """`streams jobs`: a tenant's runs of data jobs."""
 
+from pathlib import Path
+
 import click
 import msgspec
 
 from streams.cli.client import (
-    Client,
     api_option,
+    data_option,
     json_option,
     print_body,
-    settings_for,
+    reader,
     tenant_argument,
 )
 
@@ -56,6 +58,7 @@ class Runs(msgspec.Struct, frozen=True):
     "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many."
 )
 @api_option
+@data_option
 @json_option
 def jobs(
     tenant: str,
@@ -64,6 +67,7 @@ def jobs(
     since: str | None,
     limit: int,
     api: str | None,
+    folder: Path | None,
     as_json: bool,
 ) -> None:
     """Show the runs of TENANT's data jobs, newest first.
@@ -73,7 +77,7 @@ def jobs(
       streams jobs t1
       streams jobs t1 --state FAIL --since 2026-11-22T00:00:00Z
     """
-    with Client(settings_for(api=api)) as client:
+    with reader(api, folder) as client:
         body = client.get(
             *("v1", "tenants", tenant, "jobs"), state=state, kind=kind, since=since, limit=limit
         )

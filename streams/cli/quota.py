@@ -1,15 +1,17 @@
 """`streams quota`: show and set a tenant's memory."""
 
+from pathlib import Path
+
 import click
 import msgspec
 
 from streams.cli.budget import send_command
 from streams.cli.client import (
-    Client,
     api_option,
+    data_option,
     json_option,
     print_body,
-    settings_for,
+    reader,
     tenant_argument,
 )
 from streams.cli.groups import defaulting_to
@@ -40,15 +42,16 @@ def quota() -> None:
 @quota.command(name="show")
 @tenant_argument
 @api_option
+@data_option
 @json_option
-def show(tenant: str, api: str | None, as_json: bool) -> None:
+def show(tenant: str, api: str | None, folder: Path | None, as_json: bool) -> None:
     """Show TENANT's quota and what it uses.
 
     \b
     Example:
       streams quota show t1
     """
-    with Client(settings_for(api=api)) as client:
+    with reader(api, folder) as client:
         body = client.get("v1", "tenants", tenant, "quota")
     if as_json:
         print_body(body)

@@ -1,16 +1,17 @@
 """`streams search`: the memories of a tenant that answer a question best."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
 from streams.cli.client import (
-    Client,
     api_option,
+    data_option,
     json_option,
     print_body,
-    settings_for,
+    reader,
     tenant_argument,
 )
 from streams.core.errors import Misuse
@@ -72,6 +73,7 @@ class Found(msgspec.Struct, frozen=True):
 @click.option("--until", metavar="TIME", help="Before it, RFC 3339.")
 @click.option("--tier", "tiers", multiple=True, type=click.Choice(TIERS), help="Only of this tier.")
 @api_option
+@data_option
 @json_option
 def search(
     tenant: str,
@@ -80,6 +82,7 @@ def search(
     metadata: tuple[str, ...],
     tiers: tuple[str, ...],
     api: str | None,
+    folder: Path | None,
     as_json: bool,
     **rest: Any,
 ) -> None:
@@ -89,6 +92,7 @@ def search(
     Example:
       streams search t1 "why did the quality gate fail?"
       streams search t1 "lag in eu-1" --min-priority HIGH --tag kafka --explain
+      streams search t1 "lag in eu-1" --data was
     """
     given = rest | {
         "context_tags": list(tags) or None,
@@ -96,7 +100,7 @@ def search(
         "tiers": list(tiers) or None,
     }
     body = {"query": query} | {name: value for name, value in given.items() if value is not None}
-    with Client(settings_for(api=api)) as client:
+    with reader(api, folder) as client:
         answer = client.post("v1", "tenants", tenant, "memories", "search", body=body)
     if as_json:
         print_body(answer)

@@ -1,6 +1,7 @@
 """`streams state`: an agent's own state, one key at a time."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,8 +10,10 @@ import msgspec
 from streams.cli.client import (
     Client,
     api_option,
+    data_option,
     json_option,
     print_body,
+    reader,
     settings_for,
     tenant_argument,
 )
@@ -66,15 +69,18 @@ def state() -> None:
 @agent_argument
 @key_argument
 @api_option
+@data_option
 @json_option
-def get(tenant: str, agent: str, key: str, api: str | None, as_json: bool) -> None:
+def get(
+    tenant: str, agent: str, key: str, api: str | None, folder: Path | None, as_json: bool
+) -> None:
     """Print the value of KEY of AGENT; with --json its version too.
 
     \b
     Example:
       streams state get t1 trainer-1 checkpoint
     """
-    with Client(settings_for(api=api)) as client:
+    with reader(api, folder) as client:
         body = client.get(*_path(tenant, agent, key))
     print_body(body if as_json else bytes(msgspec.json.decode(body, type=Stored).value))
 
@@ -157,9 +163,16 @@ def delete(
 @click.option("--limit", type=click.IntRange(1, 500), default=500, show_default=True, help="Keys.")
 @click.option("--cursor", help="`next` of the page before.")
 @api_option
+@data_option
 @json_option
 def list_(
-    tenant: str, agent: str, limit: int, cursor: str | None, api: str | None, as_json: bool
+    tenant: str,
+    agent: str,
+    limit: int,
+    cursor: str | None,
+    api: str | None,
+    folder: Path | None,
+    as_json: bool,
 ) -> None:
     """List the keys of AGENT, without their values.
 
@@ -167,7 +180,7 @@ def list_(
     Example:
       streams state list t1 trainer-1
     """
-    with Client(settings_for(api=api)) as client:
+    with reader(api, folder) as client:
         body = client.get(*_path(tenant, agent), limit=limit, cursor=cursor)
     if as_json:
         print_body(body)

@@ -1,16 +1,17 @@
 """`streams usage`: what a tenant used, by period."""
 
 import sys
+from pathlib import Path
 
 import click
 import msgspec
 
 from streams.cli.client import (
-    Client,
     api_option,
+    data_option,
     json_option,
     print_body,
-    settings_for,
+    reader,
     tenant_argument,
 )
 from streams.cli.focus import write_focus
@@ -61,6 +62,7 @@ class Report(msgspec.Struct, frozen=True):
     help="focus: CSV with the columns of FOCUS 1.2, a line for each model unless --group-by.",
 )
 @api_option
+@data_option
 @json_option
 def usage(
     tenant: str,
@@ -70,6 +72,7 @@ def usage(
     end: str | None,
     form: str,
     api: str | None,
+    folder: Path | None,
     as_json: bool,
 ) -> None:
     """Show what TENANT used: calls, tokens and cost by period.
@@ -79,12 +82,13 @@ def usage(
       streams usage t1
       streams usage t1 --period hour --group-by model --from 2026-11-01T00:00:00Z
       streams usage t1 --format focus > usage.csv
+      streams usage t1 --data was
     """
     if form == "focus" and as_json:
         raise Misuse("--format focus is CSV: leave --json out")
     if form == "focus" and group_by is None:
         group_by = "model"
-    with Client(settings_for(api=api)) as client:
+    with reader(api, folder) as client:
         body = client.get(
             *("v1", "tenants", tenant, "usage"),
             **{"period": period, "group_by": group_by, "from": start, "to": end},

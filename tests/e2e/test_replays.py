@@ -92,6 +92,19 @@ async def test_what_was_and_what_is(system: System, tmp_path: Path) -> None:
     assert sum(p["records"] for p in rest["partitions"]) < sum(
         p["records"] for p in whole["partitions"]
     )
+    # What is asked of it is what the API answers.
+    data = ("--data", str(tmp_path / "rest"))
+    asked = [
+        ("usage", "t1", "--period", "hour", "--group-by", "model"),
+        ("budget", "t2"),
+        ("jobs", "t3"),
+        ("state", "get", "t4", "a", "at"),
+        ("search", "t5", "lane 3", "--explain"),
+    ]
+    for command in asked:
+        live_body = await system.done(*command)
+        of_replay = await system.cli(*command, *data, "--json")
+        assert (of_replay.code, of_replay.json) == (0, live_body), of_replay
     again = await system.cli("replay", "--to", str(tmp_path / "rest"))
     assert (again.code, again.out, again.err.count("\n")) == (2, "", 1)
     # As it was in the middle of the first half: no snapshot is early enough.
