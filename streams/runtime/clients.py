@@ -69,6 +69,8 @@ async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     )
     await consumer.start()
     try:
+        # One that is stopped before its tasks have begun raises CancelledError in who stops it.
+        await asyncio.sleep(0)
         yield consumer
     finally:
         await consumer.stop()

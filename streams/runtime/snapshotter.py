@@ -84,8 +84,12 @@ class Snapshotter:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self.take(), LAST_SECONDS)
+            except TimeoutError:
+                log.info("the last snapshots took too long: the changelog has what is not in them")
+            except Exception:
+                log.exception("taking the last snapshots failed")
 
     def age_seconds(self, tp: TP) -> float | None:
         """Seconds since this process took the partition's last snapshot, None if it took none."""
@@ -112,8 +116,12 @@ class Snapshotter:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._settings.snapshot_seconds)
-            await self.take()
-            await self._collect()
+            try:
+                await self.take()
+                await self._collect()
+            except Exception:
+                # Ended here, a process would never take a snapshot again, and nobody would be told.
+                log.exception("taking snapshots failed")
 
     def _changed(self, owner: PartitionOwner) -> bool:
         """Ticks alone are no change; but no snapshot may grow as old as the changelog's memory."""
@@ -148,7 +156,8 @@ class Snapshotter:
             )
             hashes = self._hashes.setdefault(owner.tp, Hashes())
             done = await upload(self._into, folder, about, hashes=hashes, now=self._now)
-        except (StreamsError, OSError) as error:
+        except Exception as error:
+            # RocksDB's are no more than that, of a full disk too.
             log.warning("no snapshot of %s/%d: %s", topic, partition, error)
             return SnapshotTaken(topic, partition, error=str(error))
         finally:

@@ -170,8 +170,12 @@ class _Worker:
             ):
                 self._announce({"role": self._name, "pid": os.getpid(), "api": url})
                 _spare_the_collector()
-                await role.start()
-                await self._tell_of_model(ownership, producer, url)
+                try:
+                    await role.start()
+                    await self._tell_of_model(ownership, producer, url)
+                except KafkaError as error:
+                    at = self._settings.kafka
+                    raise Failed(f"Kafka at {at} was lost while this started: {error}") from None
                 await role.app.start()
                 watch = asyncio.create_task(self._watch(role.app), name="watch")
                 await self._stop.wait()

@@ -1,5 +1,6 @@
 """Which partitions are snapshot when, and what a failure means."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,6 +27,7 @@ class Store:
         self.db = open_database(folder)
         self.changes = 0
         self.lost = False
+        self.full = False
 
     def fold(self, offset: int) -> None:
         write(self.db, offset)
@@ -35,6 +37,9 @@ class Store:
     async def checkpoint(self, folder: Path) -> None:
         if self.lost:
             raise StoreLost("gone")
+        if self.full:
+            # As rocksdict says it.
+            raise Exception("IO error: No space left on device")
         take_checkpoint(self.db, folder)
 
 
@@ -99,6 +104,9 @@ async def test_a_failure_is_told_and_holds_up_no_other(world: World, tmp_path: P
     world.stores[0].lost = True
     assert await world.taken() == [(0, "gone"), (1, None)]
     world.stores[0].lost = False
+    world.stores[0].full = True
+    assert await world.taken() == [(0, "IO error: No space left on device")]
+    world.stores[0].full = False
     assert await world.taken() == [(0, None)]
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
@@ -111,3 +119,20 @@ async def test_it_says_what_the_checkpoint_holds(world: World) -> None:
     assert taken.bytes == pytest.approx(taken.total_bytes, abs=5_000)
     assert world.snapshotter.age_seconds(TP("log", 0)) == 0
     assert world.snapshotter.age_seconds(TP("log", 1)) is None
+
+
+async def test_what_nobody_expects_does_not_end_it(
+    tmp_path: Path, until: Callable[..., Awaitable[None]]
+) -> None:
+    asked: list[int] = []
+
+    def owners() -> Any:
+        asked.append(1)
+        raise RuntimeError("nobody thought of that")
+
+    into = Bin(FolderStore(tmp_path / "bucket"), LAYOUT)
+    settings = Settings(snapshot_seconds=0.001)
+    snapshotter = Snapshotter(settings, into, tmp_path, owners, lambda: True, lambda: 0)
+    snapshotter.start()
+    await until(lambda: len(asked) > 1)
+    await snapshotter.stop()
