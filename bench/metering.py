@@ -123,7 +123,8 @@ class Bench:
             for name, script, extra in chosen:
                 report = asyncio.run(self._contend(f"{name}-{repeat}", script, extra))
                 runs[name].append(report)
-                cpu = ", ".join(f"{r} {us:.1f}" for r, us in report["cpu_us_by_process"].items())
+                by = report["cpu_us_by_process"] | {"broker": report["broker_us_per_event"]}
+                cpu = ", ".join(f"{r} {us:.1f}" for r, us in by.items())
                 say(
                     f"{repeat + 1}/{options.repeats} {name}: {report['events_per_s']:,.0f} "
                     f"events/s, us CPU an event: {cpu}; all right; "
@@ -148,10 +149,12 @@ class Bench:
             await asyncio.sleep(SETTLE_S)
             processes = {racer.name: racer.pid for racer in of.racers}
             before = harness.cpu_seconds(broker, *processes.values())
+            broker_before = harness.cpu_seconds(broker)[1]
             self.profiler.begin(processes)
             await filled.release()
             reports = await of.finish(filled.ends)
             others = harness.others_cpu(before, harness.cpu_seconds(broker, *processes.values()))
+            broker_seconds = harness.cpu_seconds(broker)[1] - broker_before
             self.profiler.end(reports)
         finally:
             of.end()
@@ -163,7 +166,12 @@ class Bench:
             mine = [topic for topic in await admin.list_topics() if name in topic]
             await admin.delete_topics(mine)
         shutil.rmtree(data)
-        return {**_report(reports, self._input.events), "others_cpu": others, **extra}
+        return {
+            **_report(reports, self._input.events),
+            "broker_us_per_event": round(broker_seconds / self._input.events * 1e6, 2),
+            "others_cpu": others,
+            **extra,
+        }
 
 
 def _report(reports: Mapping[str, Mapping[str, Any]], events: int) -> dict[str, Any]:

@@ -95,4 +95,4 @@ def _decimal(raw: msgspec.Raw, quoted: re.Pattern[str]) -> Decimal:
 
 def is_absent(raw: msgspec.Raw) -> bool:
     """Whether nothing was given, or null."""
-    return bytes(raw) in (b"", b"null")
+    return not raw or (len(raw) == 4 and bytes(raw) == b"null")

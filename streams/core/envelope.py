@@ -127,7 +127,8 @@ def open_envelope(headers: Mapping[str, bytes], value: bytes) -> Envelope | None
         return None
     if charset not in ("", "utf-8"):
         raise Refused("bad_encoding", "the charset of the content-type is not UTF-8")
-    if (headers.get("content-encoding") or b"identity").lower() != b"identity":
+    encoding = headers.get("content-encoding")
+    if encoding and encoding.lower() != b"identity":
         raise Refused("bad_encoding", "a content-encoding is not supported")
     check_utf8(value)
     if structured:
@@ -260,7 +261,8 @@ def identifier(name: str, value: object) -> str:
         raise Refused("schema", f"{name} is missing or empty")
     if not isinstance(value, str):
         raise Refused("schema", f"{name} is not text")
-    if len(value) > MAX_ATTRIBUTE or _CONTROL.search(value):
+    # No control character is printable, and few texts have anything that is not.
+    if len(value) > MAX_ATTRIBUTE or (not value.isprintable() and _CONTROL.search(value)):
         raise Refused("schema", f"{name} is longer than {MAX_ATTRIBUTE} or has control characters")
     return value
 

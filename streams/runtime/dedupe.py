@@ -122,8 +122,13 @@ def unpack(record: bytes) -> Iterator[tuple[bytes, int]]:
 
 def put(batch: WriteBatch, entries: Iterable[tuple[bytes, int]], window: int) -> None:
     """Add identities to a batch."""
+    prefix, value, before = b"", b"", -1
     for identity, log_time in entries:
-        batch.put(_key(log_time // window, identity), log_time.to_bytes(8, "big"))
+        # Many in a row have the same: the log's batches have one time.
+        if log_time != before:
+            prefix, value = _key(log_time // window, b""), log_time.to_bytes(8, "big")
+            before = log_time
+        batch.put(prefix + identity, value)
 
 
 def _key(epoch: int, identity: bytes) -> bytes:

@@ -68,21 +68,25 @@ class Tally:
 
     def settle(self, view: View) -> None:
         """Add everything to the rows."""
+        in_time = self._row(0)
         for key, late_events in zip(self.keys, self.late_events, strict=True):
-            more = UsageRow(
-                self.calls,
-                self.input_tokens,
-                self.output_tokens,
-                self.cache_read_tokens,
-                self.cache_creation_tokens,
-                self.reported,
-                self.computed,
-                self.unpriced_calls,
-                late_events,
-                self.runs,
-            )
+            more = self._row(late_events) if late_events else in_time
             row = view.get(UsageRow, key)
             view.put(key, more if row is None else row.plus(more))
+
+    def _row(self, late_events: int) -> UsageRow:
+        return UsageRow(
+            self.calls,
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_read_tokens,
+            self.cache_creation_tokens,
+            self.reported,
+            self.computed,
+            self.unpriced_calls,
+            late_events,
+            self.runs,
+        )
 
 
 def count_call(
@@ -165,11 +169,11 @@ def add_extra(
 
 def _tally(view: View, name: str, tenant: TenantRow, scope: Scope, periods: Four) -> Tally:
     """Find or begin the tally of a scope, with its periods opened."""
-    prefix, packed = tenant_key(UsageRow, name), pack(scope)
-    place = prefix + periods.key + packed
+    place = (name, periods.key, scope)
     tally = view.deferred.get(place)
     if tally is None:
-        tally = Tally(tuple(prefix + period.key + packed for period in periods))
+        prefix, packed = tenant_key(UsageRow, name), pack(scope)
+        tally = Tally(tuple([prefix + period.key + packed for period in periods]))
         for period, key in zip(periods, tally.keys, strict=True):
             if view.get(UsageRow, key) is None:
                 _open(view, name, tenant, period)
