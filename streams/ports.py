@@ -119,6 +119,23 @@ class Snapshot(Rows, Protocol):
         """Let go of them: until then the partition can't be closed."""
 
 
+class MigrationStatus(msgspec.Struct, frozen=True):
+    """In which versions one partition's rows are."""
+
+    topic: str
+    partition: int
+    worker: str = ""
+    schema: str = ""
+    """That rows are written in."""
+    newest: str = ""
+    """That the partition's owner knows."""
+    rewriting: bool = False
+    """Whether older rows are being brought into the schema."""
+    rows: dict[str, dict[str, int]] | None = None
+    """Rows by kind and by the schema that brought their shape; null where nobody asked."""
+    error: str | None = None
+
+
 class Watcher(Protocol):
     """Hears what becomes of a partition's committed rows."""
 
@@ -179,6 +196,15 @@ class Cluster(Protocol):
 
     async def snapshot(self) -> list[SnapshotTaken]:
         """Take snapshots of this process's own partitions, control's among them."""
+
+    async def migrations(self, *, rows: bool) -> list[MigrationStatus]:
+        """Versions of this process's own partitions, control's among them; ``rows``: counted."""
+
+    async def migrate(self, *, finalize: bool) -> None:
+        """Bring the rows of this process's own partitions up to their schema, a part at a time.
+
+        ``finalize`` raises the schema to the newest that this process knows before.
+        """
 
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         """Wait until admit's committed offset is past ``offset``; False when time ran out."""

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snapshot": ("streams.cli.snapshot:snapshot", "Take, list and verify snapshots."),
     "replay": ("streams.cli.replay:replay", "Build the state as it was at a time."),
     "digest": ("streams.cli.digest:digest", "Show a digest of each partition's state."),
+    "migrate": ("streams.cli.migrate:migrate", "Bring rows of older versions up to date."),
     "validate": ("streams.cli.validate:validate", "Check events of a file without sending them."),
     "model": ("streams.cli.model:model", "Make the model that admit embeds with."),
     "bench": ("streams.cli.bench:bench", "Measure this machine, beside other stream processors."),

@@ -10,14 +10,21 @@ from aiokafka.structs import TopicPartition
 
 from streams import topology
 from streams.core.envelope import open_envelope, read_headers
-from streams.core.errors import Failed, Refused, StoreDamaged
+from streams.core.errors import Failed, Refused, StoreDamaged, StoreLost
 from streams.core.time import format_time
-from streams.ports import LocalPartition, Owner, PartitionStatus, SnapshotTaken
+from streams.ports import (
+    LocalPartition,
+    MigrationStatus,
+    Owner,
+    PartitionStatus,
+    SnapshotTaken,
+)
 from streams.runtime import clients
 from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest as digest_rows
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
+from streams.runtime.rewriting import count_rows
 from streams.runtime.snapshotter import Snapshotter
 from streams.settings import Settings
 
@@ -93,6 +100,43 @@ class KafkaCluster:
             return []
         return await self._snapshotter.take(unchanged=True)
 
+    async def migrations(self, *, rows: bool) -> list[MigrationStatus]:
+        """Tell in which versions this process's own partitions are."""
+        return [await self._migration(owner, rows) for owner in self._all()]
+
+    async def _migration(self, owner: PartitionOwner, with_rows: bool) -> MigrationStatus:
+        store, error, rows = owner.store, owner.error, None
+        if store is None:
+            error = error or f"it is {owner.state}"
+        elif with_rows:
+            try:
+                rows = await asyncio.to_thread(count_rows, store.db, store.job.kinds)
+            except StoreLost as lost:
+                error = str(lost)
+        return MigrationStatus(
+            topic=owner.tp.topic,
+            partition=owner.partition,
+            worker=self._settings.worker,
+            schema=store.config.schema if store else "",
+            newest=owner.host.job.schemas[-1],
+            rewriting=store is not None and store.rewriting,
+            rows=rows,
+            error=error,
+        )
+
+    async def migrate(self, *, finalize: bool) -> None:
+        """Begin to bring the rows of this process's own partitions up to their schema."""
+        for owner in self._all():
+            if owner.store is None:
+                continue
+            if finalize:
+                await owner.finalize()
+            if not owner.store.rewriting:
+                owner.store.rewrite()
+
+    def _all(self) -> list[PartitionOwner]:
+        return [*(owner for _, owner in sorted(self._owners.items())), *self._others()]
+
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         """Wait until admit's committed offset is past ``offset``.
 
@@ -155,10 +199,7 @@ class KafkaCluster:
 
     async def status(self, *, digest: bool) -> list[PartitionStatus]:
         """Return the status of this process's own partitions."""
-        return [
-            await self._status(owner, with_digest=digest)
-            for owner in [*(o for _, o in sorted(self._owners.items())), *self._others()]
-        ]
+        return [await self._status(owner, with_digest=digest) for owner in self._all()]
 
     async def _status(self, owner: PartitionOwner, *, with_digest: bool) -> PartitionStatus:
         store = owner.store

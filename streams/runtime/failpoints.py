@@ -39,6 +39,8 @@ SNAPSHOT_NAMES = (
     "collect.listed",
     "collect.retired",
     "collect.deleted",
+    "migrate.read",
+    "migrate.written",
 )
 """Fault plans draw from NAMES only: a run need not pass these."""
 

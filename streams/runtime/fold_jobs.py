@@ -11,6 +11,7 @@ from streams.core import log as facts
 from streams.core.log import Config
 from streams.core.money import parse_usd
 from streams.runtime.job import Job
+from streams.runtime.row_kinds import KINDS
 from streams.settings import Settings
 
 
@@ -29,6 +30,7 @@ def fold_job(settings: Settings) -> Job:
         fold=fold,
         output=full,
         partitions=settings.partitions,
+        kinds=KINDS,
     )
 
 

@@ -31,6 +31,7 @@ from streams.runtime import metrics, positions
 from streams.runtime.dedupe import Dedupe
 from streams.runtime.effects import Sending, Sendings
 from streams.runtime.job import Job
+from streams.runtime.rewriting import Rewriting
 from streams.runtime.view import BufferedView, write
 
 CLOCK_EVERY = 64
@@ -113,6 +114,10 @@ class Folding:
         self._do = job.fold
         self._identifies = job.dedupe is not None
         self._schemas = job.schemas
+        self._kinds = job.kinds
+        self._db = db
+        at = db.get(positions.REWRITING_KEY)
+        self._rewriting = None if at is None else Rewriting(db, job.kinds, at)
         self._view = BufferedView(db, number_of(config.schema, job.schemas))
         self._fences = fences
         self._make = Sendings(job.topic, job.output, job.partitions) if sends else None
@@ -123,6 +128,15 @@ class Folding:
     def ends_here(self) -> bool:
         """Whether the round must end: later records live under new settings."""
         return self._next_config is not None
+
+    @property
+    def rewriting(self) -> bool:
+        """Whether older rows are being brought into the state's schema."""
+        return self._rewriting is not None
+
+    def rewrite(self) -> None:
+        """Bring older rows into the state's schema, a part with each round."""
+        self._rewriting = Rewriting(self._db, self._kinds)
 
     # -- folding ----------------------------------------------------------------------------
 
@@ -231,7 +245,9 @@ class Folding:
         """All changed rows, each key once, None removes; and how many of them are logical ones."""
         reached = self.reached
         rows = self._view.encoded()
-        changed = len(rows)
+        newer = self._rewritten()
+        changed = len(rows) + max(0, len(newer) - 1)
+        rows += newer
         rows += self._fences.rows()
         rows.append((positions.SOURCE_KEY, positions.encode(reached)))
         if self._next_config is not None:
@@ -239,6 +255,15 @@ class Folding:
             rows.append((positions.CONFIG_KEY, positions.encode(self._next_config)))
             rows.append((positions.DEDUPE_SINCE_KEY, positions.number(since)))
         return rows, changed
+
+    def _rewritten(self) -> list[tuple[bytes, bytes | None]]:
+        """Older rows in their new form, and last how far that has come."""
+        if self._next_config is not None and self._next_config.schema != self.config.schema:
+            self.rewrite()  # from the next round on, and that is written with this one
+            return [(positions.REWRITING_KEY, positions.LOGICAL_START)]
+        if self._rewriting is None:
+            return []
+        return self._rewriting.some(self._view.schema, self._view.dirty)
 
     def identities(self) -> bytes | None:
         """Identities of the events that were applied, packed; None if there are none."""
@@ -260,6 +285,8 @@ class Folding:
         self._dedupe.committed()
         self.sendings.clear()
         self.source = self.reached
+        if self._rewriting is not None and self._rewriting.done:
+            self._rewriting = None
         if self._next_config is not None:
             self.config, self._next_config = self._next_config, None
             self._view.schema = number_of(self.config.schema, self._schemas)

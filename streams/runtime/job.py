@@ -1,11 +1,12 @@
 """What a partition's folds are, and between which topics they stand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from streams.core.fold import Effect, Entry, View
+from streams.core.rows import Row
 from streams.core.schema import SCHEMAS
 
 
@@ -29,6 +30,9 @@ class Job(msgspec.Struct, frozen=True):
     told too."""
     schemas: Sequence[str] = SCHEMAS
     """Those that its folds know; a state of a later one is not touched."""
+    kinds: Mapping[bytes, type[Row]] = {}
+    """Its kinds of rows by the beginnings of their keys: those that older versions may have written
+    are brought up to date."""
     owner_kind: str = "owner"
     """What announcements of its partitions' owners are called on streams.owners.v1."""
 

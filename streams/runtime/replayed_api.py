@@ -12,7 +12,15 @@ from rocksdict import AccessType, Options, Rdict
 
 from streams.core.errors import ApiError, Misuse
 from streams.core.log import Vector
-from streams.ports import Outgoing, Owner, PartitionStatus, Produced, SnapshotTaken, Watcher
+from streams.ports import (
+    MigrationStatus,
+    Outgoing,
+    Owner,
+    PartitionStatus,
+    Produced,
+    SnapshotTaken,
+    Watcher,
+)
 from streams.runtime import positions
 from streams.runtime.embedding import Embedding
 from streams.runtime.replayed import read_replayed
@@ -99,6 +107,13 @@ class ReplayedCluster:
     async def snapshot(self) -> list[SnapshotTaken]:
         """Nothing runs here."""
         return []
+
+    async def migrations(self, *, rows: bool) -> list[MigrationStatus]:
+        """Nothing runs here."""
+        return []
+
+    async def migrate(self, *, finalize: bool) -> None:
+        """Nothing runs here."""
 
     async def admitted(self, topic: str, partition: int, offset: int, timeout: float) -> bool:
         """Nothing is admitted here."""

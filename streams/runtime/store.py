@@ -109,6 +109,15 @@ class PartitionStore:
         return self._folding.config
 
     @property
+    def rewriting(self) -> bool:
+        """Whether older rows are being brought into the state's schema."""
+        return self._folding.rewriting
+
+    def rewrite(self) -> None:
+        """Bring older rows into the state's schema, a part with each transaction."""
+        self._folding.rewrite()
+
+    @property
     def offset(self) -> int:
         """Last folded offset of the input."""
         return self.source.offset

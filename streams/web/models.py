@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from streams.memory.record import MemoryRecord
-from streams.ports import PartitionStatus, Produced, SnapshotTaken
+from streams.ports import MigrationStatus, PartitionStatus, Produced, SnapshotTaken
 
 Time = Annotated[
     str, Meta(description="RFC 3339, UTC, six digits", examples=["2026-11-22T10:00:00.000000Z"])
@@ -39,6 +39,14 @@ class Snapshots(Struct, frozen=True):
     """Snapshots that were taken just now."""
 
     items: list[SnapshotTaken]
+    next: None
+    as_of: Time
+
+
+class Migrations(Struct, frozen=True):
+    """In which versions the rows of all partitions are."""
+
+    items: list[MigrationStatus]
     next: None
     as_of: Time
 

@@ -45,4 +45,5 @@ def fold(view: View, entry: Entry) -> list[Output]:
 
 def job(settings: Settings) -> Job:
     """The next version's job between the same topics."""
-    return structs.replace(stores.job(settings), fold=fold, schemas=(*SCHEMAS, SCHEMA))
+    schemas, kinds = (*SCHEMAS, SCHEMA), {Count.kind: Count}
+    return structs.replace(stores.job(settings), fold=fold, schemas=schemas, kinds=kinds)

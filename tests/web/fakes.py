@@ -12,6 +12,7 @@ from streams.core.ids import partition_of
 from streams.memory.question import Question
 from streams.ports import (
     LocalPartition,
+    MigrationStatus,
     Outgoing,
     Owner,
     PartitionStatus,
@@ -82,6 +83,8 @@ class FakeCluster:
         self.announced_control: Owner | None = None
         self.decisions_asked: list[tuple[int, int]] = []
         self.decides = True
+        self.schema, self.newest = "2.1.0", "2.2.0"
+        self.migrated: list[bool] = []
 
     def local(self, partition: int) -> LocalPartition | None:
         return self.here.get(partition)
@@ -128,6 +131,21 @@ class FakeCluster:
 
     async def snapshot(self) -> list[SnapshotTaken]:
         return [SnapshotTaken("x-tenant.log.v1", number, name="n") for number in self.here]
+
+    async def migrations(self, *, rows: bool) -> list[MigrationStatus]:
+        found = [("x-tenant.log.v1", number) for number in self.here]
+        if self.has_control:
+            found.append(("x-tenant.control.v1", 0))
+        counted = {"Memory": {"1.0.0": 3}} if rows else None
+        return [
+            MigrationStatus(topic, n, "here", self.schema, self.newest, rows=counted)
+            for topic, n in found
+        ]
+
+    async def migrate(self, *, finalize: bool) -> None:
+        self.migrated.append(finalize)
+        if finalize:
+            self.schema = self.newest
 
     async def decided(self, partition: int, offset: int, timeout: float) -> bool:
         self.decisions_asked.append((partition, offset))
