@@ -1,40 +1,19 @@
 """Rebuild a partition's state from its changelog alone, beside the live one."""
 
-import asyncio
-import tempfile
-from pathlib import Path
-
 from aiokafka.structs import TopicPartition
+from rocksdict import Rdict
 
-from streams import topology
+from streams.core.log import DEFAULT_CONFIG
+from streams.core.time import HOUR
+from streams.runtime import positions
 from streams.runtime.clients import Inquiry
-from streams.runtime.digest import digest
-from streams.runtime.recovery import replay_changelog
-from streams.runtime.view import open_database
-from streams.settings import Settings
+from streams.runtime.job import Job
+from streams.runtime.recovery import replay_changelog, replay_dedupe
 
 
-def rebuild(settings: Settings, topic: str, partition: int) -> str:
-    """Replay a changelog into an empty folder and return the state's digest.
-
-    Parameters
-    ----------
-    topic : str
-        Full name of the log that the state was folded from.
-    """
-    return asyncio.run(rebuilt_digest(settings, topic, partition))
-
-
-async def rebuilt_digest(settings: Settings, topic: str, partition: int) -> str:
-    short = topic.removeprefix(settings.topic_prefix)
-    changelog = topology.name(settings, topology.changelog(settings, short))
-    with tempfile.TemporaryDirectory(prefix="streams-rebuild-") as folder:
-        db = open_database(Path(folder) / "state")
-        inquiry = Inquiry(settings.kafka)
-        await inquiry.start()
-        try:
-            await replay_changelog(inquiry, TopicPartition(changelog, partition), db)
-            return digest(db.iter()).hex
-        finally:
-            await inquiry.stop()
-            db.close()
+async def rebuild(inquiry: Inquiry, job: Job, partition: int, db: Rdict) -> None:
+    """Replay a changelog, and the identities of applied events, into an empty database."""
+    await replay_changelog(inquiry, TopicPartition(job.changelog, partition), db)
+    if job.dedupe is not None:
+        window = (positions.read_config(db) or DEFAULT_CONFIG).dedupe_hours * HOUR
+        await replay_dedupe(inquiry, TopicPartition(job.dedupe, partition), db, window)

@@ -10,7 +10,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from msgspec import structs
 
+from streams.core.ids import partition_of
+from streams.core.rows import decode_row, encode_row, tenant_key
 from streams.core.time import format_time
+from streams.memory.rows import CountRow
 from streams.runtime import positions
 from streams.runtime.digest import digest
 from streams.runtime.fold_jobs import fold_job
@@ -52,9 +55,7 @@ def lines(start: int, tenant: str) -> bytes:
 
 
 async def load(system: System, start: int) -> None:
-    await asyncio.gather(
-        *(system.done("send", "-", "--wait", stdin=lines(start, t)) for t in TENANTS)
-    )
+    await system.done("send", "-", "--wait", stdin=b"\n".join(lines(start, t) for t in TENANTS))
 
 
 async def live(system: System) -> dict[tuple[str, int], tuple[int, str]]:
@@ -94,17 +95,36 @@ async def test_what_was_and_what_is(system: System, tmp_path: Path) -> None:
     )
     # What is asked of it is what the API answers.
     data = ("--data", str(tmp_path / "rest"))
-    asked = [
-        ("usage", "t1", "--period", "hour", "--group-by", "model"),
-        ("budget", "t2"),
-        ("jobs", "t3"),
-        ("state", "get", "t4", "a", "at"),
-        ("search", "t5", "lane 3", "--explain"),
-    ]
-    for command in asked:
-        live_body = await system.done(*command)
-        of_replay = await system.cli(*command, *data, "--json")
-        assert (of_replay.code, of_replay.json) == (0, live_body), of_replay
+    asked = {
+        ("usage", "t1", "--period", "hour"): await system.get("t1", "usage", period="hour"),
+        ("budget", "t2"): await system.get("t2", "budgets"),
+        ("search", "t5", "lane 3", "--explain"): (
+            await system.http.post(
+                system.tenant("t5", "memories/search"), json={"query": "lane 3", "explain": True}
+            )
+        ).json(),
+    }
+    for command, body in asked.items():
+        ended = await system.cli(*command, *data, "--json")
+        assert (ended.code, ended.json) == (0, body), ended
+    # The live state goes on; what was built is compared with it where it is now.
+    await system.done("send", "-", "--wait", stdin=lines(2 * EVENTS, "t1"))
+    for beside in (("--rebuild",), ("--snapshot",), data):
+        compared = await system.done("digest", *beside)
+        assert all(each["same"] for each in compared), compared
+        assert len(compared) == system.settings.partitions + 1
+    assert any(each["begun_at"] < each["offset"] for each in compared)
+    home = partition_of("t1", system.settings.partitions)
+    db = open_database(tmp_path / "rest" / f"{system.name(TENANT_LOG)}-{home}")
+    key, value = next(scan_raw(db, tenant_key(CountRow, "t1")))
+    row = decode_row(CountRow, value)
+    db.put(key, encode_row(structs.replace(row, working=row.working + 1)))
+    db.close()
+    ended = await system.cli("digest", *data, "--json")
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    found = [each["difference"] for each in ended.json if not each["same"]]
+    assert [(row["kind"], row["tenant"]) for row in found] == [("CountRow", "t1")]
+    assert found[0]["other"]["working"] == found[0]["live"]["working"] + 1
     again = await system.cli("replay", "--to", str(tmp_path / "rest"))
     assert (again.code, again.out, again.err.count("\n")) == (2, "", 1)
     # As it was in the middle of the first half: no snapshot is early enough.
