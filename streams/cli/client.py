@@ -1,5 +1,6 @@
 """How a command finds the running system and talks to its HTTP API."""
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -61,6 +62,12 @@ def settings_for(**options: str | None) -> Settings:
     for warning in warnings:
         click.echo(f"streams: warning: {warning}", err=True)
     return settings
+
+
+def hush() -> None:
+    """Let a command that works with Kafka itself say once what is wrong, not the client too."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("streams").setLevel(logging.ERROR)
 
 
 def find_api(settings: Settings) -> str:

@@ -1,7 +1,6 @@
 """`streams digest`: one digest a partition's state; equal logs have equal ones."""
 
 import asyncio
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from streams.cli.client import (
     Client,
     api_option,
     find_kafka,
+    hush,
     json_option,
     kafka_option,
     print_body,
@@ -102,10 +102,8 @@ def _ask(settings: Settings) -> bytes:
 
 def _compare(settings: Settings, beside: "Beside", folder: Path | None, as_json: bool) -> None:
     from streams.runtime import comparing  # noqa: PLC0415 - needs the worker's packages
-    from streams.runtime.app import quiet_libraries  # noqa: PLC0415
 
-    quiet_libraries()
-    logging.getLogger("streams").setLevel(logging.ERROR)
+    hush()
     settings = msgspec.structs.replace(settings, kafka=find_kafka(settings))
 
     def ask() -> "list[Live]":

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from streams.cli.client import find_kafka, json_option, kafka_option, settings_for
+from streams.cli.client import find_kafka, hush, json_option, kafka_option, settings_for
 from streams.core.errors import Misuse
 from streams.core.time import parse_time
 from streams.settings import Settings
@@ -54,6 +53,7 @@ def replay(
     if folder.exists() and any(folder.iterdir()):
         raise Misuse(f"{folder} is not empty: a replay begins with an empty folder")
     settings = msgspec.structs.replace(settings, kafka=find_kafka(settings))
+    hush()
     # Rows and records hold no cycles.
     gc.set_threshold(100_000, 20, 50)
     with ExitStack() as stack:
@@ -72,13 +72,10 @@ async def _replay(
     settings: Settings, folder: Path, until: int | None, from_zero: bool, stack: ExitStack
 ) -> "Replayed":
     from streams import topology  # noqa: PLC0415 - needs a worker's packages
-    from streams.runtime.app import quiet_libraries  # noqa: PLC0415
     from streams.runtime.log_sources import ArchivedLog, kafka_log  # noqa: PLC0415
     from streams.runtime.object_store import open_bin  # noqa: PLC0415
     from streams.runtime.replay import Asked, replay  # noqa: PLC0415
 
-    quiet_libraries()
-    logging.getLogger("streams").setLevel(logging.ERROR)
     snapshots = open_bin(settings)
     advanced: dict[str, Any] = {}
     if sys.stderr.isatty():

@@ -8,6 +8,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from streams import topology
 from streams.core.errors import Failed
 from streams.runtime import clients
 from streams.runtime.archive import list_segments, read_archive
@@ -16,6 +17,8 @@ from streams.runtime.ownership import Ownership
 from streams.runtime.snapshots import Bin
 from streams.settings import Settings
 from streams.snapshots.names import Place, Position
+
+_NEEDED = (topology.TENANT_LOG, topology.TENANT_CONTROL, topology.OWNERS)
 
 
 class LogGap(Failed):
@@ -156,6 +159,7 @@ class KafkaLog:
 
     def __init__(self, settings: Settings) -> None:
         self._kafka = settings.kafka
+        self._needed = [topology.name(settings, short) for short in _NEEDED]
         self.inquiry = Inquiry(settings.kafka)
         self._ownership = Ownership(settings)
 
@@ -170,14 +174,18 @@ class KafkaLog:
         Raises
         ------
         Failed
-            No broker answers.
+            No broker answers, or it has no such logs.
         """
         try:
             await self.inquiry.start()
-            await self._ownership.start()
         except KafkaError as error:
             await self.inquiry.stop()
             raise Failed(f"no Kafka broker answers at {self._kafka}: {error}") from None
+        there = await self.inquiry.admin.list_topics()
+        if missing := [name for name in self._needed if name not in there]:
+            await self.inquiry.stop()
+            raise Failed(f"{self.name} has no topic {missing[0]}")
+        await self._ownership.start()
 
     async def stop(self) -> None:
         await self._ownership.stop()
@@ -201,10 +209,18 @@ class KafkaLog:
 
 @asynccontextmanager
 async def kafka_log(settings: Settings) -> AsyncIterator[KafkaLog]:
-    """Kafka's log, connected."""
+    """Kafka's log, connected.
+
+    Raises
+    ------
+    Failed
+        As of `KafkaLog.start`; or Kafka does not answer any more.
+    """
     log = KafkaLog(settings)
     await log.start()
     try:
         yield log
+    except KafkaError as error:
+        raise Failed(f"{log.name} does not answer: {error}") from error
     finally:
         await log.stop()

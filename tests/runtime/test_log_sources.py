@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.log_sources import LogSource, Span, plan
+from streams.core.errors import Failed
+from streams.runtime import clients
+from streams.runtime.log_sources import LogGap, LogSource, Span, kafka_log, plan
+from streams.settings import Settings
 
 from .replaying import FakeLog
+from .stores import PARTITION, job
 
 ARCHIVE, KAFKA = FakeLog([]), FakeLog([])
 
@@ -52,6 +59,31 @@ def test_a_log_that_was_made_anew_goes_on_at_its_beginning() -> None:
     assert planned((0, 49), archive, kafka) == whole[1:]
     assert planned((1, 7), archive, kafka) == [(KAFKA, 1, 8, 9)]
     assert planned((0, 9), [], [Span(2, 3, 9)]) == [(None, 2, 0, 3), (KAFKA, 2, 3, 9)]
+
+
+async def test_a_kafka_without_the_logs_is_told_at_once(settings: Settings) -> None:
+    with pytest.raises(Failed, match=r"has no topic .*tenant"):
+        async with kafka_log(settings):
+            pass
+
+
+async def test_kafka_has_its_log_from_its_begin_to_its_end(installed: Settings) -> None:
+    tp = TopicPartition(job(installed).topic, PARTITION)
+    producer = clients.plain_producer(installed.kafka)
+    await producer.start()
+    for number in range(3):
+        await producer.send_and_wait(tp.topic, b"%d" % number, b"t1", PARTITION)
+    await producer.stop()
+    async with kafka_log(installed) as kafka:
+        (span,) = await kafka.spans(tp)
+        assert span == Span(0, 0, 3)
+        rest = Span(0, 1, 3)
+        found = [r.value async for records in kafka.read(tp, rest) for r in records]
+        assert found == [b"1", b"2"]
+        await kafka.inquiry.admin.delete_records({tp: RecordsToDelete(before_offset=2)})
+        assert await kafka.spans(tp) == [Span(0, 2, 3)]
+        with pytest.raises(LogGap, match="was deleted up to its retention"):
+            await anext(kafka.read(tp, rest))
 
 
 SPANS = st.lists(
