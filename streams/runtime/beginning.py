@@ -7,6 +7,7 @@ without anything the whole changelog is read.
 import asyncio
 import logging
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from streams.runtime import positions, recovery
 from streams.runtime.clients import Inquiry
 from streams.runtime.restoring import restore
 from streams.runtime.snapshots import Bin
+from streams.runtime.view import open_database
 from streams.snapshots.manifest import Wanted
 from streams.snapshots.names import Place
 
@@ -32,6 +34,8 @@ class Begun(msgspec.Struct, frozen=True):
 
     db: Rdict
     source: str
+    snapshot: str = ""
+    """Name of the one that it is, if it is."""
 
 
 async def begin(
@@ -42,6 +46,7 @@ async def begin(
     place: Place,
     incarnation: int,
     not_before: int,
+    distrusted: Collection[str] = (),
 ) -> Begun:
     """Open what there is.
 
@@ -54,14 +59,20 @@ async def begin(
     not_before : int
         Microseconds. The changelog may have lost tombstones that are older: a state that is, and
         has missed something since, could bring removed rows back.
+    distrusted : collection of str
+        Names of snapshots that turned out to be damaged.
     """
-    db = recovery.open_local(path)
     _, end = await inquiry.bounds(changelog)
-    offset = positions.read_number(db, positions.CHANGELOG_KEY)
-    why = None if offset is None else _unusable(db, offset, end, not_before)
+    db = recovery.open_local(path)
+    try:
+        offset = positions.read_number(db, positions.CHANGELOG_KEY)
+        why = None if offset is None else _unusable(db, offset, end, not_before)
+    except Exception as error:
+        # Its first rows show that it is damaged.
+        offset, why = None, str(error)
     if offset is not None and why is None:
         return Begun(db, "local")
-    db.close()
+    recovery.close(db)
     if why is not None:
         log.error("local state of %s/%d: %s", place.topic, place.partition, why)
         recovery.put_aside(path)
@@ -76,13 +87,14 @@ async def begin(
             schemas=SCHEMAS,
         )
         try:
-            restored = await restore(snapshots, wanted, path)
+            restored = await restore(snapshots, wanted, path, distrusted=distrusted)
         except (StreamsError, OSError) as error:
             log.error("no snapshot of %s/%d: %s", place.topic, place.partition, error)
             restored = None
         if restored is not None:
             log.info("%s/%d begins from %s", place.topic, place.partition, restored.name)
-            return Begun(recovery.open_local(path), "s3")
+            # Not looked at: a checkpoint has no logs, and each file was verified.
+            return Begun(open_database(path), "s3", restored.name)
     return Begun(recovery.open_local(path), "local")
 
 

@@ -15,6 +15,7 @@ from streams.core.errors import Failed
 from streams.core.log import DEFAULT_CONFIG
 from streams.runtime import positions
 from streams.runtime.digest import digest
+from streams.runtime.view import lost_by
 
 NICE = 10
 SECONDS = 300.0
@@ -61,6 +62,8 @@ async def described(folder: Path) -> Described:
     ------
     Failed
         It can't be read.
+    StoreDamaged
+        Its bytes are wrong.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", __name__, str(folder)),
@@ -75,7 +78,7 @@ async def described(folder: Path) -> Described:
             process.kill()
     if process.returncode:
         last = err.decode(errors="replace").strip().rpartition("\n")[2]
-        raise Failed(f"a checkpoint can't be read: {last}")
+        raise lost_by(Failed(last)) or Failed(f"a checkpoint can't be read: {last}")
     return msgspec.json.decode(out, type=Described)
 
 

@@ -88,6 +88,9 @@ class PartitionOwner(PartitionReader):
         self._failures = 0
         self._damaged = False
         """The local state was found to be: it is put aside once it is closed."""
+        self._snapshot = ""
+        """Name of the one that the state was made from, if it was."""
+        self._distrusted: set[str] = set()
         self._topic_id = ""
         self._before = before
         super().__init__(TP(host.job.topic, partition), host.consumer, ADOPT_HINT)
@@ -174,6 +177,8 @@ class PartitionOwner(PartitionReader):
             changelog = TopicPartition(job.changelog, self.partition)
             if self._damaged:
                 recovery.put_aside(host.folder / self.name)
+                # Perhaps the disk's fault: but one that came damaged would come so again.
+                self._distrusted.add(self._snapshot)
                 self._damaged = False
             begun = await begin(
                 host.inquiry,
@@ -183,8 +188,9 @@ class PartitionOwner(PartitionReader):
                 Place(host.settings.group, job.topic, self.partition),
                 self.changelog_incarnation,
                 time.time_ns() // 1000 - host.settings.log_retention_hours * HOUR,
+                self._distrusted,
             )
-            db = begun.db
+            db, self._snapshot = begun.db, begun.snapshot
             self.recovered = await recovery.replay_changelog(
                 host.inquiry, changelog, db, begun.source
             )
@@ -199,12 +205,12 @@ class PartitionOwner(PartitionReader):
                 )
             reach("recovery.replayed")
             source = await self._position(db)
+            fences = recovery.load_fences(db)
         except BaseException:
             await producer.stop()
             if db is not None:
-                db.close()
+                recovery.close(db)
             raise
-        fences = recovery.load_fences(db)
         self.store = PartitionStore(job, self.partition, db, producer, source, fences, config)
         self.store.nudge = partial(host.append, self.partition, Tick())
         if self.recovered.source == "defaults":

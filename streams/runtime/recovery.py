@@ -16,6 +16,7 @@ from rocksdict import Rdict, WriteBatch
 from streams.core.errors import PartitionRed, StoreLost
 from streams.runtime import clients, dedupe, positions
 from streams.runtime.clients import Inquiry
+from streams.runtime.damage import look
 from streams.runtime.view import check, open_database
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ _OF_THE_MACHINE = tuple(
     for number in (
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES),
         *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.EAGAIN),
+        *(errno.EPERM, errno.EMLINK, errno.ENOTSUP),
     )
 )
 """What says nothing against the files: RocksDB tells errors apart by their texts only."""
@@ -44,13 +46,22 @@ class Recovered(msgspec.Struct, frozen=True):
 def open_local(path: Path) -> Rdict:
     """Open the local database; a damaged one is put aside, the changelog has it all."""
     try:
+        look(path)
         return open_database(path)
     except Exception as error:
         if any(text in str(error) for text in _OF_THE_MACHINE):
             raise
-        log.error("local state can't be opened: %s", error)
+        log.error("local state can't be used: %s", error)
         put_aside(path)
         return open_database(path)
+
+
+def close(db: Rdict) -> None:
+    """Close a database that is not used; it may be damaged, and then says so here too."""
+    try:
+        db.close()
+    except Exception as error:
+        log.warning("closing a database: %s", error)
 
 
 def put_aside(path: Path) -> None:

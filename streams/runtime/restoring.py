@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import shutil
+from collections.abc import Collection
 from itertools import count
 from pathlib import Path
 
@@ -57,6 +58,7 @@ async def restore(
     *,
     progress: Progress | None = None,
     passed: list[Passed] | None = None,
+    distrusted: Collection[str] = (),
 ) -> Restored | None:
     """Make a folder from the newest snapshot that is whole and wanted.
 
@@ -69,6 +71,8 @@ async def restore(
         Must not exist; it appears when it is whole.
     passed : list of Passed, optional
         Gets those that are not used; else the log tells of them.
+    distrusted : collection of str
+        Names of snapshots not to use: a database that began from one turned out to be damaged.
 
     Returns
     -------
@@ -83,6 +87,9 @@ async def restore(
     told, passed = passed is not None, [] if passed is None else passed
     files = into.with_name(f"{into.name}.files")
     for listed in reversed(await list_snapshots(of, wanted.place)):
+        if listed.name in distrusted:
+            passed.append(Passed(listed.name, "a database made from it was damaged"))
+            continue
         if not wanted.may_be(listed.position):
             passed.append(Passed(listed.name, "it is of another changelog"))
             continue

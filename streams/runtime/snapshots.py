@@ -28,6 +28,7 @@ from streams.core.errors import Failed, ObjectMissing
 from streams.core.time import SECOND
 from streams.ports import ObjectStore
 from streams.runtime.failpoints import reach
+from streams.runtime.view import lost_by
 from streams.snapshots.garbage import COMMIT_WITHIN, SETTLE
 from streams.snapshots.manifest import BadManifest, File, Manifest, decode, encode
 from streams.snapshots.names import Layout, Place, Position
@@ -89,6 +90,13 @@ def take_checkpoint(db: Rdict, folder: Path) -> None:
     rocksdict holds the interpreter's lock in create_checkpoint, not in flush: flushed first, the
     checkpoint has little to write, and does not wait for a compaction while all else stands still
     (docs/decisions/0014-snapshots.md).
+
+    Raises
+    ------
+    StoreDamaged
+        The database has bytes that are wrong.
+    Failed
+        It was not possible: no space, for one.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +104,11 @@ def take_checkpoint(db: Rdict, folder: Path) -> None:
     while db.property_int_value("rocksdb.num-running-compactions") and waited < COMPACTION_SECONDS:
         time.sleep(_LOOK_SECONDS)
         waited += _LOOK_SECONDS
-    db.flush()
-    Checkpoint(db).create_checkpoint(str(folder))
+    try:
+        db.flush()
+        Checkpoint(db).create_checkpoint(str(folder))
+    except Exception as error:
+        raise (lost_by(error) or Failed(f"no checkpoint: {error}")) from None
     reach("snapshot.checkpointed")
 
 

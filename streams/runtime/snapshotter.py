@@ -12,7 +12,7 @@ import msgspec
 from faust.types import TP
 
 import streams
-from streams.core.errors import StoreLost, StreamsError
+from streams.core.errors import StoreDamaged, StoreLost, StreamsError
 from streams.core.log import VERSION
 from streams.core.time import HOUR, SECOND
 from streams.ports import SnapshotTaken
@@ -136,8 +136,8 @@ class Snapshotter:
         began = time.monotonic()
         folder = self._folder / owner.name
         topic, partition = owner.tp
+        store = owner.store
         try:
-            store = owner.store
             if store is None:
                 raise StoreLost("the partition is being taken over")
             changes = store.changes
@@ -158,6 +158,9 @@ class Snapshotter:
             done = await upload(self._into, folder, about, hashes=hashes, now=self._now)
         except Exception as error:
             # RocksDB's are no more than that, of a full disk too.
+            if isinstance(error, StoreDamaged) and store is not None:
+                # Its tables are the database's own: the owner begins anew before it goes on.
+                store.reader.damage = error
             log.warning("no snapshot of %s/%d: %s", topic, partition, error)
             return SnapshotTaken(topic, partition, error=str(error))
         finally:

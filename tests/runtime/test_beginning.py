@@ -1,5 +1,6 @@
 """What a partition begins from, and what is passed over."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -31,7 +32,9 @@ class Place:
         self.snapshots: Bin | None = Bin(self.store, LAYOUT)
         self.incarnation = manifest().incarnation
 
-    async def begin(self, not_before: int = 0) -> tuple[str, int | None]:
+    async def begin(
+        self, not_before: int = 0, distrusted: tuple[str, ...] = ()
+    ) -> tuple[str, int | None]:
         """Where it begins, and at which offset of the changelog."""
 
         async def bounds(_: TopicPartition) -> tuple[int, int]:
@@ -45,7 +48,9 @@ class Place:
             manifest().place,
             self.incarnation,
             not_before,
+            distrusted,
         )
+        self.began_from = begun.snapshot
         offset = positions.read_number(begun.db, positions.CHANGELOG_KEY)
         begun.db.close()
         return begun.source, offset
@@ -124,3 +129,23 @@ async def test_a_store_that_does_not_answer_leaves_the_changelog(place: Place) -
     await place.snapshot(40)
     place.snapshots = Bin(Failing(place.store, 0), LAYOUT)
     assert await place.begin() == ("local", None)
+
+
+async def test_a_snapshot_that_turned_out_to_be_damaged_is_passed_over(place: Place) -> None:
+    await place.snapshot(20)
+    await place.snapshot(40)
+    assert await place.begin() == ("s3", 40)
+    newest = place.began_from
+    shutil.rmtree(place.path)
+    assert await place.begin(distrusted=(newest,)) == ("s3", 20)
+    assert place.began_from not in ("", newest)
+
+
+async def test_damage_that_shows_in_the_first_rows_is_put_aside_too(place: Place) -> None:
+    place.local(30)
+    (table,) = place.path.glob("*.sst")
+    data = bytearray(table.read_bytes())
+    data[20:60] = bytes(40)
+    table.write_bytes(data)
+    assert await place.begin() == ("local", None)
+    assert aside(place) == 1

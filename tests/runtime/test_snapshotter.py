@@ -9,12 +9,12 @@ import pytest
 from faust.types import TP
 
 from streams.adapters.object_folder import FolderStore
-from streams.core.errors import StoreLost
+from streams.core.errors import StoreDamaged, StoreLost
 from streams.core.time import HOUR
 from streams.runtime import positions
 from streams.runtime.snapshots import Bin, list_snapshots, take_checkpoint
 from streams.runtime.snapshotter import Snapshotter
-from streams.runtime.view import open_database
+from streams.runtime.view import DatabaseReader, open_database
 from streams.settings import Settings
 
 from .snapshot_bins import LAYOUT, write
@@ -28,6 +28,8 @@ class Store:
         self.changes = 0
         self.lost = False
         self.full = False
+        self.reader = DatabaseReader(self.db)
+        self.folder = folder
 
     def fold(self, offset: int) -> None:
         write(self.db, offset)
@@ -136,3 +138,16 @@ async def test_what_nobody_expects_does_not_end_it(
     snapshotter.start()
     await until(lambda: len(asked) > 1)
     await snapshotter.stop()
+
+
+async def test_a_damaged_table_is_told_to_the_owner(world: World) -> None:
+    damaged = world.stores[0]
+    damaged.fold(5)
+    damaged.db.flush()
+    (table,) = damaged.folder.glob("*.sst")
+    data = bytearray(table.read_bytes())
+    data[200] ^= 1
+    table.write_bytes(data)
+    ((_, error),) = await world.taken()
+    assert "damaged" in str(error)
+    assert isinstance(damaged.reader.damage, StoreDamaged)
