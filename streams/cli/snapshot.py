@@ -2,17 +2,21 @@
 
 import asyncio
 import tempfile
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from streams.cli.client import Client, api_option, json_option, print_body, settings_for
 from streams.core.errors import Failed
-from streams.core.time import format_time
+from streams.core.time import HOUR, format_time
 from streams.ports import SnapshotTaken
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.runtime.dropping import Dropped
 
 SECONDS = 900.0
 MIB = 1 << 20
@@ -35,6 +39,7 @@ def snapshot() -> None:
       streams snapshot now
       streams snapshot list
       streams snapshot verify
+      streams snapshot drop --older-than 168
     """
 
 
@@ -108,6 +113,49 @@ def verify(as_json: bool) -> None:
     damaged = [each["name"] for each in checked if each["error"]]
     if damaged:
         raise Failed(f"{len(damaged)} of {len(checked)} snapshots can't be used: {damaged[0]}")
+
+
+@snapshot.command()
+@click.option(
+    "--older-than",
+    "hours",
+    type=click.IntRange(1),
+    metavar="HOURS",
+    help="Default: STREAMS_ERASE_DEADLINE_HOURS.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@json_option
+def drop(hours: int | None, dry_run: bool, as_json: bool) -> None:
+    """Drop snapshots and archived log that are older than some hours.
+
+    A partition's newest snapshot stays, and the log that comes after it. Without the oldest log no
+    replay begins from zero any more.
+
+    \b
+    Example:
+      streams snapshot drop --older-than 168 --dry-run
+    """
+    settings = settings_for()
+    hours = hours or settings.erase_deadline_hours
+    found = asyncio.run(_dropped(settings, hours, dry_run))
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+        return
+    for name in (*found.snapshots, *found.segments):
+        click.echo(name)
+    what = "would be dropped" if dry_run else "dropped"
+    snapshots, segments = len(found.snapshots), len(found.segments)
+    click.echo(f"{snapshots} snapshots and {segments} segments {what}")
+    if found.needed:
+        click.echo(f"{len(found.needed)} older ones stay: nothing newer could be begun from")
+
+
+async def _dropped(settings: Settings, hours: int, dry_run: bool) -> "Dropped":
+    from streams.runtime.dropping import drop_old  # noqa: PLC0415 - needs a worker's packages
+    from streams.runtime.object_store import open_bin  # noqa: PLC0415
+
+    now = time.time_ns() // 1000
+    return await drop_old(open_bin(settings), now - hours * HOUR, now=now, dry_run=dry_run)
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

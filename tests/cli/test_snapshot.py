@@ -44,3 +44,14 @@ def test_an_empty_store_lists_nothing(
     monkeypatch.setenv("STREAMS_DATA", str(tmp_path))
     assert json.loads(streams("snapshot", "list", "--json").out) == {"items": []}
     assert json.loads(streams("snapshot", "verify", "--json").out) == {"items": []}
+
+
+def test_nothing_to_drop(
+    streams: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMS_DATA", str(tmp_path))
+    ran = streams("snapshot", "drop", "--dry-run")
+    assert (ran.code, ran.out) == (0, "0 snapshots and 0 segments would be dropped\n")
+    ran = streams("snapshot", "drop", "--older-than", "1", "--json")
+    assert json.loads(ran.out) == {"snapshots": [], "segments": [], "needed": []}
+    assert streams("snapshot", "drop", "--older-than", "0").code == 2
