@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     dedupe_hours: int = 24
     grace_hours: int = 24
     log_retention_hours: int = 168
+    erase_deadline_hours: int = 168
+    """What is erased is gone everywhere within this time; so are older snapshots and segments."""
     default_budget_usd: str = "100"
     job_history_hours: int = 48
     job_stale_seconds: int = 3600
@@ -53,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     memory_limit: str = "256MB"
     """What a fold worker keeps of indexes for search, e.g. 64MB, 1GB or in bytes; 0: nothing."""
     namespace_tenants: dict[str, str] = {}
+    archive_seconds: float = 60.0
+    """How often an owner archives what it has folded: what a lost cluster loses at most."""
     snapshot_seconds: float = 300.0
     """How often an owner makes a snapshot of what has changed."""
     snapshot_keep: int = 12
@@ -88,6 +92,7 @@ _FROM_ONE = (
     "replication",
     "dedupe_hours",
     "log_retention_hours",
+    "erase_deadline_hours",
     "job_history_hours",
     "job_stale_seconds",
     "working_limit",
@@ -101,7 +106,6 @@ _ONE_OF = {
 # Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
 _LATER = frozenset(
     (
-        "ERASE_DEADLINE_HOURS",
         "CONSOLIDATE_WINDOW_HOURS",
         "CONSOLIDATE_EVERY_SECONDS",
         "DEFAULT_COST_PER_TOKEN_USD",
@@ -163,6 +167,8 @@ def load(
             raise Misuse(f"a setting is wrong: {PREFIX}{name.upper()} must be at least 1")
     if settings.grace_hours < 0 or settings.tick_seconds <= 0:
         raise Misuse("a setting is wrong: GRACE_HOURS is at least 0, TICK_SECONDS above 0")
+    if settings.archive_seconds <= 0:
+        raise Misuse("STREAMS_ARCHIVE_SECONDS must be above 0")
     if settings.snapshot_keep_hours < 0 or settings.snapshot_seconds <= 0:
         raise Misuse(
             "a setting is wrong: SNAPSHOT_KEEP_HOURS is at least 0, SNAPSHOT_SECONDS above 0"

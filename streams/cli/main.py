@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topology": ("streams.cli.topology:topology", "Show who writes and who reads each topic."),
     "snapshot": ("streams.cli.snapshot:snapshot", "Take, list and verify snapshots."),
     "replay": ("streams.cli.replay:replay", "Build the state as it was at a time."),
+    "restore": ("streams.cli.restore:restore", "Bring up a second cluster from the bucket alone."),
     "digest": ("streams.cli.digest:digest", "Show a digest of each partition's state."),
     "migrate": ("streams.cli.migrate:migrate", "Bring rows of older versions up to date."),
     "validate": ("streams.cli.validate:validate", "Check events of a file without sending them."),

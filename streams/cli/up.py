@@ -45,13 +45,13 @@ def up(data: str | None, workers: int, kafka: str | None, port: int | None, as_j
 
     def ready() -> None:
         found = machine.document()
-        print(json.dumps(found) if as_json else _greeting(found), flush=True)
+        print(json.dumps(found) if as_json else greeting(found), flush=True)
 
-    asyncio.run(_until_stopped(machine, ready))
+    asyncio.run(until_stopped(machine, ready))
     return 0
 
 
-async def _until_stopped(machine: "Machine", ready: Callable[[], None]) -> None:
+async def until_stopped(machine: "Machine", ready: Callable[[], None]) -> None:
     """Run the machine until a signal; then stop it in order."""
     running = asyncio.create_task(machine.run(ready))
     loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ async def _until_stopped(machine: "Machine", ready: Callable[[], None]) -> None:
             raise
 
 
-def _greeting(found: dict[str, Any]) -> str:
+def greeting(found: dict[str, Any]) -> str:
     folds = sum(worker["role"] == "fold" for worker in found["workers"])
     return "\n".join(
         (

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -33,6 +33,7 @@ from streams.runtime.supervisor import Program, Supervisor
 from streams.settings import Settings
 
 ROLES = ("admit", "fold")
+Prepare = Callable[[Settings], Awaitable[None]]
 # Together below the 15 s within which `up` must be gone.
 _WORKERS_STOP_SECONDS = 7.0
 _GATEWAY_STOP_SECONDS = 2.0
@@ -52,6 +53,10 @@ class Machine:
         Of the API; else that of STREAMS_BIND, else the folder's last one, else a free one.
     progress, warn : callable
         Take a line for a person: what is being done; what went wrong and is being mended.
+    prepare : callable, optional
+        Awaited when Kafka and the topics are there, before any worker starts.
+    env : mapping, optional
+        More of the workers' environment.
 
     Raises
     ------
@@ -68,6 +73,8 @@ class Machine:
         port: int | None,
         progress: Callable[[str], None],
         warn: Callable[[str], None],
+        prepare: Prepare | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.data = Path(settings.data).absolute()
         self.settings = msgspec.structs.replace(settings, data=str(self.data))
@@ -77,6 +84,8 @@ class Machine:
         self._wanted_port = _checked_port(f"127.0.0.1:{port}" if port else settings.bind)
         self._progress = progress
         self._warn = warn
+        self._prepare = prepare
+        self._env = dict(env or {})
         self._names = [f"{role}-{n}" for role in ROLES for n in range(workers)]
         self._urls: dict[str, str] = {}
         self._pids: dict[str, int] = {}
@@ -125,6 +134,8 @@ class Machine:
                 await self._kafka.ready()
             self._progress("creating topics")
             await topics.ensure(self.settings)
+            if self._prepare is not None:
+                await self._prepare(self.settings)
             self._progress(f"starting {len(self._names)} workers")
             supervisor = await stack.enter_async_context(self._supervisor())
             self._api = await stack.enter_async_context(
@@ -201,7 +212,8 @@ class Machine:
                         "STREAMS_KAFKA": self.settings.kafka,
                         "STREAMS_DATA": self.settings.data,
                         "STREAMS_WORKER": name,
-                    },
+                    }
+                    | self._env,
                     log=self.data / "logs" / f"{name}.log",
                 )
             )

@@ -222,6 +222,11 @@ def tenant_of(key: bytes) -> str:
     return key[2 : key.index(0)].decode()
 
 
+def id_of(key: bytes) -> str:
+    """The memory in its row's key."""
+    return key[key.index(0) + 1 :].decode()
+
+
 def memory_key(tenant: str, memory_id: str) -> bytes:
     """Key of a memory."""
     return tenant_key(MemoryRow, tenant, memory_id.encode())

@@ -8,7 +8,7 @@ never contradict each other (streams/snapshots/segments.py).
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from streams.runtime.clients import read_to
 from streams.runtime.failpoints import reach
 from streams.runtime.snapshots import Bin
 from streams.snapshots.names import Place, Position, Segment
-from streams.snapshots.segments import BadSegment, LogRecord, archived_to, chain, seal, unseal
+from streams.snapshots.segments import BadSegment, Head, LogRecord, archived_to, chain, seal, unseal
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,32 @@ class Part(msgspec.Struct, frozen=True):
     """Offset at which the log goes on; what is missing below it was no record."""
 
 
+async def begin_after(of: Bin, place: Place, incarnation: int, follows: Position) -> None:
+    """Say where an incarnation of a log goes on from: what comes later in the one before is void.
+
+    Whoever restores says so: the first cluster may not be as dead as it is thought to be.
+    """
+    segment = Segment(place, incarnation, 0, 0)
+    data = seal(segment, (), streams.__version__, follows=follows)
+    await asyncio.to_thread(of.store.put_if_absent, of.layout.segment(segment), data)
+
+
+async def read_follows(of: Bin, segments: Iterable[Segment]) -> list[Position]:
+    """Return where earlier incarnations end, as `begin_after` has said.
+
+    Raises
+    ------
+    BadSegment
+    """
+    found = []
+    for segment in segments:
+        if not segment.end:
+            head, _ = await asyncio.to_thread(_read, of, segment)
+            if head.follows is not None:
+                found.append(head.follows)
+    return found
+
+
 async def list_segments(of: Bin, place: Place | None = None) -> list[Segment]:
     """List the segments of a partition, or of all."""
     prefix = of.layout.archive(place)
@@ -84,7 +110,7 @@ async def read_archive(
     while segments := chain(await _listed(of, place, end), at):
         for segment in segments:
             try:
-                records = await asyncio.to_thread(_read, of, segment)
+                _, records = await asyncio.to_thread(_read, of, segment)
             except ObjectMissing:
                 if segment == missing:
                     name = of.layout.segment(segment)
@@ -105,7 +131,12 @@ async def _listed(of: Bin, place: Place, end: Position | None) -> list[Segment]:
 
 
 async def archive(
-    of: Bin, consumer: AIOKafkaConsumer, folded: Folded, *, quiet_for: int = 0
+    of: Bin,
+    consumer: AIOKafkaConsumer,
+    folded: Folded,
+    *,
+    archived: int | None = None,
+    quiet_for: int = 0,
 ) -> Archived:
     """Bring what is folded and not archived yet into segments.
 
@@ -113,6 +144,8 @@ async def archive(
     ----------
     consumer : AIOKafkaConsumer
         Without a group, reads what is committed.
+    archived : int, optional
+        Where the archive of this incarnation ends; None: look.
     quiet_for : int
         Milliseconds of log time for which nothing is written where only time has passed.
 
@@ -124,7 +157,9 @@ async def archive(
     place = folded.place
     tp, end = TopicPartition(place.topic, place.partition), folded.offset + 1
     begin = (await consumer.beginning_offsets([tp]))[tp]
-    done = archived_to(await list_segments(of, place), folded.incarnation)
+    done = archived
+    if done is None:
+        done = archived_to(await list_segments(of, place), folded.incarnation)
     if done is not None and done < begin:
         log.error("%s[%d]: Kafka has forgotten the offsets %d to %d", *tp, done, begin - 1)
     first = begin if done is None else max(done, begin)
@@ -174,9 +209,9 @@ def _kept(record: Any) -> LogRecord:
     return LogRecord(record.offset, record.timestamp, record.key, record.value, headers)
 
 
-def _read(of: Bin, segment: Segment) -> list[LogRecord]:
+def _read(of: Bin, segment: Segment) -> tuple[Head, list[LogRecord]]:
     name = of.layout.segment(segment)
     try:
-        return unseal(segment, of.store.get(name))[1]
+        return unseal(segment, of.store.get(name))
     except BadSegment as error:
         raise BadSegment(f"{name}: {error}") from None

@@ -1,10 +1,13 @@
 """Archiver: keeps the archive of what a process owns close behind its folds."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
+from faust.types import TP
 
 from streams.core.errors import StreamsError
 from streams.core.time import HOUR
@@ -12,6 +15,7 @@ from streams.runtime import clients, metrics
 from streams.runtime.archive import Archived, Folded, archive
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.snapshots import Bin
+from streams.runtime.store import PartitionStore
 from streams.settings import Settings
 from streams.snapshots.names import Place
 
@@ -22,7 +26,7 @@ SECONDS = 60.0
 
 
 class Archiver:
-    """Archives the logs of the partitions that a process owns.
+    """Archives the logs of the partitions that a process owns, every ARCHIVE_SECONDS.
 
     Parameters
     ----------
@@ -36,6 +40,26 @@ class Archiver:
         self._settings = settings
         self._into = into
         self._owners = owners
+        self._ends: dict[TP, tuple[PartitionStore, int]] = {}
+        """Where the archive ends, as long as a store is the same: else others may have gone on."""
+        self._turn = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to archive."""
+        self._task = asyncio.create_task(self._run(), name="archive")
+
+    async def stop(self) -> None:
+        """End; the last of it goes with the last snapshots."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.archive_seconds)
+            await self.take()
 
     async def take(self, *, ticks: bool = False) -> list[Archived]:
         """Archive what was folded since.
@@ -48,23 +72,38 @@ class Archiver:
         """
         taken = []
         quiet_for = 0 if ticks else self._settings.log_retention_hours * HOUR // 4 // 1000
-        try:
-            async with clients.reader(self._settings.kafka) as consumer:
-                for owner in list(self._owners()):
-                    # What runs has checked that Kafka's log is the one that it has folded.
-                    if owner.store is None or owner.state != "running":
-                        continue
-                    source = owner.store.source
-                    place = Place(self._settings.group, *owner.tp)
-                    folded = Folded(place, source.incarnation, source.offset)
-                    try:
-                        async with asyncio.timeout(SECONDS):
-                            done = await archive(self._into, consumer, folded, quiet_for=quiet_for)
-                    except (StreamsError, OSError, TimeoutError) as error:
-                        log.warning("the log of %s[%d] is not archived: %r", *owner.tp, error)
-                        continue
-                    metrics.ARCHIVED_BYTES.inc(done.bytes)
-                    taken.append(done)
-        except KafkaError as error:
-            log.warning("logs are not archived: %r", error)
+        async with self._turn:
+            try:
+                async with clients.reader(self._settings.kafka) as consumer:
+                    for owner in list(self._owners()):
+                        done = await self._one(consumer, owner, quiet_for)
+                        if done is not None:
+                            taken.append(done)
+            except KafkaError as error:
+                log.warning("logs are not archived: %r", error)
         return taken
+
+    async def _one(
+        self, consumer: AIOKafkaConsumer, owner: PartitionOwner, quiet_for: int
+    ) -> Archived | None:
+        # What runs has checked that Kafka's log is the one that it has folded.
+        store = owner.store
+        if store is None or owner.state != "running":
+            return None
+        known, end = self._ends.get(owner.tp, (None, None))
+        place = Place(self._settings.group, *owner.tp)
+        folded = Folded(place, store.source.incarnation, store.source.offset)
+        try:
+            async with asyncio.timeout(SECONDS):
+                done = await archive(
+                    *(self._into, consumer, folded),
+                    archived=end if known is store else None,
+                    quiet_for=quiet_for,
+                )
+        except (StreamsError, OSError, TimeoutError) as error:
+            self._ends.pop(owner.tp, None)
+            log.warning("the log of %s[%d] is not archived: %r", *owner.tp, error)
+            return None
+        self._ends[owner.tp] = store, done.end
+        metrics.ARCHIVED_BYTES.inc(done.bytes)
+        return done

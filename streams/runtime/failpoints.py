@@ -34,6 +34,8 @@ SNAPSHOT_NAMES = (
     "snapshot.uploaded",
     "snapshot.committing",
     "snapshot.committed",
+    "restore.forbidden",
+    "restore.written",
     "restore.fetched",
     "restore.assembled",
     "collect.listed",

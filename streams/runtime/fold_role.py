@@ -97,10 +97,12 @@ class FoldRole:
         self.owners = self._jobs[self._main.topic].open
         """Of the tenant log, by partition."""
         self.snapshotter = None
+        self._archiver = None
         if snapshots is not None:
+            self._archiver = Archiver(settings, snapshots, self._all_owners)
             self.snapshotter = Snapshotter(
                 *(settings, snapshots, folder, self._all_owners, lambda: 0 in self.owners, _now),
-                Archiver(settings, snapshots, self._all_owners),
+                self._archiver,
             )
         self.app = make_app(
             settings,
@@ -127,7 +129,8 @@ class FoldRole:
         self.accesses.start()
         self._ownership.on_change.append(self._nudge)
         self._ticker = asyncio.create_task(self._tick(), name="ticks")
-        if self.snapshotter is not None:
+        if self._archiver is not None and self.snapshotter is not None:
+            self._archiver.start()
             self.snapshotter.start()
 
     def _all_owners(self) -> Iterable[PartitionOwner]:
@@ -136,7 +139,8 @@ class FoldRole:
     async def stop(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
-        if self.snapshotter is not None:
+        if self._archiver is not None and self.snapshotter is not None:
+            await self._archiver.stop()
             await self.snapshotter.stop()
         await asyncio.gather(
             self.accesses.stop(), *(owners.stop() for owners in self._jobs.values())

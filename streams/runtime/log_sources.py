@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from streams import topology
 from streams.core.errors import Failed
 from streams.runtime import clients
-from streams.runtime.archive import list_segments, read_archive
+from streams.runtime.archive import list_segments, read_archive, read_follows
 from streams.runtime.clients import Inquiry
 from streams.runtime.ownership import Ownership
 from streams.runtime.snapshots import Bin
@@ -121,6 +121,12 @@ def _cut(step: Step, end: int) -> Step:
     return Step(Span(span.incarnation, span.begin, min(span.end, end)), step.source)
 
 
+def _until(span: Span, end: Position) -> Span:
+    if span.incarnation != end.incarnation or span.end <= end.offset:
+        return span
+    return Span(span.incarnation, min(span.begin, end.offset), end.offset)
+
+
 class ArchivedLog:
     """What was archived of the log."""
 
@@ -139,12 +145,16 @@ class ArchivedLog:
     async def spans(self, tp: TopicPartition) -> Sequence[Span]:
         """Return one for each run of segments without a hole."""
         spans: list[Span] = []
-        for segment in await list_segments(self._of, self._place(tp)):
+        segments = await list_segments(self._of, self._place(tp))
+        for segment in segments:
             last = spans[-1] if spans else None
             if last and last.incarnation == segment.incarnation and segment.first <= last.end:
                 spans[-1] = Span(last.incarnation, last.begin, max(last.end, segment.end))
             else:
                 spans.append(Span(segment.incarnation, segment.first, segment.end))
+        for cut in await read_follows(self._of, segments):
+            # What a first cluster went on with after the second one had begun.
+            spans = [_until(span, cut) for span in spans]
         return spans
 
     async def read(self, tp: TopicPartition, span: Span) -> AsyncGenerator[Sequence[Any], None]:

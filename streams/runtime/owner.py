@@ -17,7 +17,7 @@ from msgspec import structs
 from rocksdict import Rdict
 
 from streams import topology
-from streams.core.errors import StoreDamaged, StoreLost
+from streams.core.errors import PartitionRed, StoreDamaged, StoreLost
 from streams.core.log import DEFAULT_CONFIG, Body, Config, Tick
 from streams.core.schema import number_of
 from streams.core.time import HOUR
@@ -45,6 +45,9 @@ FENCED_LIMIT = 3
 FENCED_WINDOW_S = 60.0
 FENCED_PAUSE_S = 2.0
 """Two heartbeats: a process that was out of the group for long learns it in this time."""
+UNFINISHED_RESTORE = (
+    "`streams restore` has not finished on this cluster; if it runs no more, restore into another"
+)
 ADOPT_HINT = "`streams topics adopt` begins anew with what it holds now"
 
 
@@ -168,6 +171,8 @@ class PartitionOwner(PartitionReader):
 
     async def _open(self) -> None:
         host, job, kafka = self.host, self.host.job, self.host.settings.kafka
+        if host.ownership.restoring:
+            raise PartitionRed(UNFINISHED_RESTORE)
         began = time.monotonic()
         producer = clients.transactional_producer(kafka, job.transactional_id(self.partition))
         db: Rdict | None = None

@@ -21,6 +21,7 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
+RESTORE_KEY = b"restore/"
 
 
 class Incarnation(msgspec.Struct, frozen=True):
@@ -59,6 +60,14 @@ async def announce_incarnation(
     )
 
 
+async def announce_restore(
+    producer: AIOKafkaProducer, settings: Settings, *, unfinished: bool
+) -> None:
+    """Say to all workers that states are being written, or that they are whole."""
+    topic = topology.name(settings, topology.OWNERS)
+    await producer.send_and_wait(topic, b"unfinished" if unfinished else None, RESTORE_KEY, 0)
+
+
 class Ownership:
     """What the owners topic says, kept up to date by a task."""
 
@@ -69,6 +78,8 @@ class Ownership:
         self.incarnations: dict[str, int] = {}
         self.embedders: dict[str, str] = {}
         """Address of each worker that has a model, by its name."""
+        self.restoring = False
+        """States are being written by a restore: nobody may fold yet."""
         self.topic_ids: dict[str, str] = {}
         """Of the current incarnations, as far as they are known."""
         self.on_change: list[Callable[[], None]] = []
@@ -117,9 +128,11 @@ class Ownership:
             if value is not None:
                 self.embedders[name] = value.decode()
             return
-        if value is None:
+        if key == RESTORE_KEY:
+            self.restoring = value is not None
+        elif value is None:
             return
-        if kind == "owner":
+        elif kind == "owner":
             self.owners[int(name)] = msgspec.json.decode(value, type=Owner)
         elif kind == "control":
             self.control = msgspec.json.decode(value, type=Owner)

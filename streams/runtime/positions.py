@@ -81,6 +81,11 @@ def origin_row_key(topic: str, incarnation: int, partition: int) -> bytes:
     return ORIGIN_PREFIX + _pack(OriginKey(topic, incarnation, partition))
 
 
+def origin_of(key: bytes) -> OriginKey:
+    """Return what a fence's key says."""
+    return msgspec.msgpack.decode(key[len(ORIGIN_PREFIX) :], type=OriginKey)
+
+
 class Fences:
     """Highest (offset, n) folded of each origin partition: skips what came twice through admit."""
 

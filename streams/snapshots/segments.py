@@ -54,6 +54,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Log time of its first record, milliseconds; 0 where it has none."""
     last_time: int
     code_version: str
+    follows: Position | None = None
+    """Where the log went on from, in its incarnation before; what comes after that is void."""
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -68,7 +70,12 @@ _unpack = msgspec.msgpack.Decoder(list[LogRecord])
 
 
 def seal(
-    segment: Segment, records: Sequence[LogRecord], code_version: str, removed: int = 0
+    segment: Segment,
+    records: Sequence[LogRecord],
+    code_version: str,
+    *,
+    removed: int = 0,
+    follows: Position | None = None,
 ) -> bytes:
     """Bytes of a segment.
 
@@ -85,6 +92,7 @@ def seal(
             first_time=records[0].timestamp if records else 0,
             last_time=records[-1].timestamp if records else 0,
             code_version=code_version,
+            follows=follows,
         )
     )
     body = bytes(cramjam.zstd.compress(_pack.encode(records), level=LEVEL))
@@ -128,7 +136,7 @@ def without(
     left = [record for record in records if record.offset not in offsets]
     successor = msgspec.structs.replace(segment, generation=segment.generation + 1)
     removed = head.removed + len(records) - len(left)
-    return successor, seal(successor, left, code_version, removed)
+    return successor, seal(successor, left, code_version, removed=removed, follows=head.follows)
 
 
 def chain(segments: Iterable[Segment], start: Position) -> list[Segment]:

@@ -293,6 +293,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "STREAMS_TICK_SECONDS": str(settings.tick_seconds),
         "STREAMS_EMBEDDER": settings.embedder,
         "STREAMS_WORKING_LIMIT": str(settings.working_limit),
+        "STREAMS_ARCHIVE_SECONDS": str(settings.archive_seconds),
     }
 
 

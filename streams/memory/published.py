@@ -1,0 +1,30 @@
+"""What memory.records.v1 shows of a state: one record a memory."""
+
+from collections.abc import Iterator
+
+from streams.core.fold import Output, Reader
+from streams.core.ids import derived_id
+from streams.memory.memories import RECORDS
+from streams.memory.record import measured
+from streams.memory.rows import MemoryRow, id_of, tenant_of
+
+
+def published(rows: Reader, mark: str) -> Iterator[Output]:
+    """Yield the records of all memories, as their last change sent them.
+
+    Parameters
+    ----------
+    mark : str
+        Tells these records' ids from those of before.
+    """
+    for key, row in rows.scan(MemoryRow, MemoryRow.kind):
+        tenant, memory_id = tenant_of(key), id_of(key)
+        yield Output(
+            RECORDS,
+            tenant,
+            "memory.record",
+            derived_id(RECORDS, mark, tenant, memory_id),
+            memory_id,
+            measured(tenant, memory_id, row)[0],
+            f"{tenant}/{memory_id}",
+        )
