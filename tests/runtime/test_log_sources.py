@@ -1,6 +1,7 @@
 """From where which part of a log is read."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
@@ -8,10 +9,14 @@ from aiokafka.admin import RecordsToDelete
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.adapters.object_folder import FolderStore
 from streams.core.errors import Failed
 from streams.runtime import clients
-from streams.runtime.log_sources import LogGap, LogSource, Span, kafka_log, plan
+from streams.runtime.log_sources import ArchivedLog, LogGap, LogSource, Span, kafka_log, plan
+from streams.runtime.snapshots import Bin
 from streams.settings import Settings
+from streams.snapshots.names import Layout, Place, Segment
+from streams.snapshots.segments import LogRecord, seal
 
 from .replaying import FakeLog
 from .stores import PARTITION, job
@@ -84,6 +89,21 @@ async def test_kafka_has_its_log_from_its_begin_to_its_end(installed: Settings) 
         assert await kafka.spans(tp) == [Span(0, 2, 3)]
         with pytest.raises(LogGap, match="was deleted up to its retention"):
             await anext(kafka.read(tp, rest))
+
+
+async def test_an_archive_has_spans_between_its_holes(tmp_path: Path) -> None:
+    into = Bin(FolderStore(tmp_path), Layout.of("s"))
+    place = Place("g", "log", 0)
+    for first, end in ((0, 10), (5, 30), (40, 50)):
+        segment = Segment(place, 0, first, end)
+        records = [LogRecord(at, at, None, b"%d" % at) for at in range(first, end)]
+        into.store.put(into.layout.segment(segment), seal(segment, records, "1"))
+    archived, tp = ArchivedLog(into, "g"), TopicPartition("log", 0)
+    assert await archived.spans(tp) == [Span(0, 0, 30), Span(0, 40, 50)]
+    assert await archived.spans(TopicPartition("log", 1)) == []
+    for begin, end in ((3, 30), (40, 45)):
+        found = [r.offset async for some in archived.read(tp, Span(0, begin, end)) for r in some]
+        assert found[: end - begin] == list(range(begin, end))
 
 
 SPANS = st.lists(
