@@ -217,7 +217,7 @@ class PartitionOwner(PartitionReader):
                 recovery.close(db)
             raise
         self.store = PartitionStore(job, self.partition, db, producer, source, fences, config)
-        self.store.nudge = partial(host.append, self.partition, Tick())
+        self.store.waiting.nudge = partial(host.append, self.partition, Tick())
         if self.recovered.source == "defaults":
             end = await host.inquiry.end(TopicPartition(*self.tp))
             self.store.rebuilds_until = end

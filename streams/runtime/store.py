@@ -19,15 +19,13 @@ the same producer; the next take-over asks the changelog whether the chunk count
 """
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from rocksdict import Rdict, WriteBatch
 
@@ -43,6 +41,7 @@ from streams.runtime.folding import Folding, Work
 from streams.runtime.job import Job
 from streams.runtime.snapshots import take_checkpoint
 from streams.runtime.view import DatabaseReader, SnapshotRows
+from streams.runtime.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +50,6 @@ SLICE_SECONDS = 0.05
 FOLD_SECONDS = 1.0
 """So long a transaction's folding may take, turns of others included: light load has small chunks
 and quick transactions, a backlog large ones, which cost less an event."""
-NUDGE_SECONDS = 0.03
-"""So long a reader waits before it asks whether the log ends with a transaction's mark."""
 COMMIT_SECONDS = 15.0
 """The broker has aborted a transaction by then; waiting longer would be waiting for nothing."""
 CLOSE_SECONDS = 5.0
@@ -84,16 +81,13 @@ class PartitionStore:
         self.db = db
         self.reader = DatabaseReader(db)
         self.watcher: Watcher | None = None
-        self.nudge: Callable[[], Awaitable[None]] | None = None
-        """Appends a tick to the log."""
         self.changes = 0
         """Rows changed so far, those about the store itself not counted."""
         self._checkpointing = asyncio.Lock()
         self.changelog_offset = positions.read_number(db, positions.CHANGELOG_KEY) or 0
         self._producer = producer
         self._folding = Folding(job, partition, db, source, fences, config)
-        self._folded = asyncio.Condition()
-        self._closed = False
+        self.waiting = Waiting(lambda: self.source.offset)
         self._offset_told = float("-inf")
         self.rebuilds_until = 0
         """Offset of the log below which it is built anew, where there was nothing to go on from."""
@@ -146,31 +140,7 @@ class PartitionStore:
         StoreLost
             The store was closed meanwhile.
         """
-        if not self._closed and self.source.offset + 1 >= next_offset:
-            return True
-        nudging = asyncio.create_task(self._nudge_later())
-        try:
-            async with asyncio.timeout(timeout), self._folded:
-                await self._folded.wait_for(
-                    lambda: self._closed or self.source.offset + 1 >= next_offset
-                )
-        except TimeoutError:
-            return False
-        finally:
-            nudging.cancel()
-        if self._closed:
-            raise StoreLost("the partition is being taken over")
-        return True
-
-    async def _nudge_later(self) -> None:
-        """See to it that the log does not end with the mark of a transaction.
-
-        Marks have offsets, but nobody is handed one: only the next record moves the store past it.
-        """
-        await asyncio.sleep(NUDGE_SECONDS)
-        if self.nudge is not None:
-            with contextlib.suppress(KafkaError):
-                await self.nudge()
+        return await self.waiting.until(next_offset, timeout)
 
     # -- folding ----------------------------------------------------------------------------
 
@@ -219,8 +189,7 @@ class PartitionStore:
         metrics.TRANSACTION_SECONDS.observe(done - folded)
         metrics.CHUNK_SECONDS.observe(done - began)
         metrics.EVENTS.labels(self.job.topic, "folded").inc(work.at - start)
-        async with self._folded:
-            self._folded.notify_all()
+        await self.waiting.moved()
 
     # -- the transaction ----------------------------------------------------------------------
 
@@ -307,7 +276,7 @@ class PartitionStore:
             The store was closed.
         """
         async with self._checkpointing:
-            if self._closed:
+            if self.waiting.closed:
                 raise StoreLost("the partition is being taken over")
             # Even who is cancelled waits: the database can't be closed under it.
             making = asyncio.ensure_future(asyncio.to_thread(take_checkpoint, self.db, folder))
@@ -325,9 +294,7 @@ class PartitionStore:
 
     async def close(self) -> None:
         """Close producer and database, whatever state they are in."""
-        self._closed = True
-        async with self._folded:
-            self._folded.notify_all()
+        await self.waiting.close()
         hear_out(self._producer)
         try:
             await asyncio.wait_for(self._producer.stop(), CLOSE_SECONDS)
