@@ -227,6 +227,11 @@ def _content(data: events.AgentMessage) -> log.Content:
         subject=data.subject,
         memory_id=data.memory_id,
         metadata=data.metadata,
+        imported=(
+            None
+            if data.imported is None
+            else log.Imported(data.imported.access_count, data.imported.accessed_at)
+        ),
         given=tuple(name for name in log.CORRECTABLE if getattr(data, name) is not None),
     )
 

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("streams.cli.worker:worker", "Run one worker process."),
     "topics": ("streams.cli.topics:topics", "Create, check and list the topics."),
     "send": ("streams.cli.send:send", "Send events from a file to Kafka."),
+    "import": ("streams.cli.importing:import_", "Bring memories and state of an old store in."),
     "tail": ("streams.cli.tail:tail", "Print the records of a topic."),
     "usage": ("streams.cli.usage:usage", "Show what a tenant used, by period."),
     "budget": ("streams.cli.budget:budget", "Show, set and delete a tenant's budgets."),

@@ -86,7 +86,7 @@ def findings(lines: Iterable[bytes], tenants: dict[str, str]) -> Iterator[Findin
             yield Finding(number, "malformed", message)
             continue
         if event is not None:
-            yield _check(event, tenants)
+            yield check(event, tenants)
 
 
 def lineage_findings(
@@ -97,12 +97,13 @@ def lineage_findings(
     try:
         for event in lineage_events([file], tenant, tenants):
             number = event.number
-            yield _check(event, tenants)
+            yield check(event, tenants)
     except Misuse as error:
         yield Finding(number + 1, "malformed", str(error))
 
 
-def _check(event: Event, tenants: dict[str, str]) -> Finding | None:
+def check(event: Event, tenants: dict[str, str]) -> Finding | None:
+    """Say why an event would be refused, None if it would not."""
     now = time.time_ns() // 1000
     incoming = Incoming(
         topic=event.topic,

@@ -15,7 +15,7 @@ from msgspec import Meta
 from streams.core import envelope
 from streams.core.amount import Usd, is_absent, usd
 from streams.core.errors import Refused
-from streams.core.time import zone
+from streams.core.time import parse_time, zone
 
 MAX_NAME = 256
 MAX_METADATA = 4096
@@ -99,6 +99,21 @@ class Usage(
             raise ValueError("input_tokens includes the cached tokens, so it can't be below them")
 
 
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What a memory brings along from another store: `streams import` sends it."""
+
+    access_count: Annotated[int, Meta(ge=0, le=1 << 53)] = 0
+    last_accessed: Annotated[str | None, Meta(description="RFC 3339.")] = None
+
+    def __post_init__(self) -> None:
+        self.accessed_at  # noqa: B018 - refused here if it is no time
+
+    @property
+    def accessed_at(self) -> int | None:
+        """``last_accessed`` in microseconds."""
+        return None if self.last_accessed is None else parse_time(self.last_accessed)
+
+
 class AgentMessage(Data, frozen=True, kw_only=True):
     """Something that an agent said or did: a memory, a metered call, or both."""
 
@@ -133,6 +148,7 @@ class AgentMessage(Data, frozen=True, kw_only=True):
         ReservationId | None,
         Meta(description="The budget reservation that this call was made under: spent once."),
     ] = None
+    imported: Imported | None = None
 
     def __post_init__(self) -> None:
         if self.usage is None:

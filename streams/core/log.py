@@ -60,6 +60,13 @@ class Vector(msgspec.Struct, frozen=True, array_like=True):
     data: bytes
 
 
+class Imported(msgspec.Struct, frozen=True, array_like=True):
+    """What a memory brings along from where it was before."""
+
+    access_count: int
+    last_accessed: int | None
+
+
 class Content(msgspec.Struct, frozen=True, array_like=True):
     """What becomes a memory, or corrects one."""
 
@@ -76,6 +83,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     given: tuple[str, ...] = ()
     """Names of the optional fields that were given: a correction replaces these alone."""
     vector: Vector | None = None
+    imported: Imported | None = None
 
 
 CORRECTABLE = (

@@ -60,7 +60,7 @@ def _made(entry: Entry, body: Message, content: Content) -> MemoryRow:
         timestamp=entry.record.time,
         place=entry.offset,
         **{name: kept(body, content) for name, kept in _FIELDS.items()},
-        use=used(None, entry.log_time),
+        **_accesses(entry, content, None),
         embedding_model=None if vector is None else vector.model,
         vector_bytes=0 if vector is None else len(vector.data),
     )
@@ -72,11 +72,27 @@ def _corrected(before: MemoryRow, entry: Entry, body: Message, content: Content)
         before,
         text=content.text,
         **{name: _FIELDS[name](body, content) for name in _FIELDS if name in content.given},
-        use=used(before.use, entry.log_time),
+        **_accesses(entry, content, before),
         revision=before.revision + 1,
         embedding_model=None if vector is None else vector.model,
         vector_bytes=0 if vector is None else len(vector.data),
     )
+
+
+def _accesses(entry: Entry, content: Content, before: MemoryRow | None) -> dict[str, Any]:
+    """Use of a memory that is written: one more, and what it had elsewhere if that is known."""
+    use = None if before is None else before.use
+    if content.imported is None:
+        return {"use": used(use, entry.log_time)}
+    count = content.imported.access_count
+    at = content.imported.last_accessed
+    at = None if at is None else min(at, entry.log_time)
+    if before is not None:
+        # It came before: what is counted since includes it.
+        count, at = max(count, before.access_count), max(at or 0, before.last_accessed or 0) or None
+    elif count:
+        use = used(None, entry.log_time if at is None else at, count)
+    return {"use": used(use, entry.log_time), "access_count": count, "last_accessed": at}
 
 
 _FIELDS: dict[str, Any] = {

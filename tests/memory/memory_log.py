@@ -11,6 +11,7 @@ from streams.core.log import (
     DEFAULT_CONFIG,
     Accessed,
     Content,
+    Imported,
     LeaseGiven,
     LeaseRecalled,
     Message,
@@ -38,6 +39,7 @@ class MemoryLog(Writer):
         memory_id: str | None = None,
         vector: Vector | None = None,
         given: dict[str, Any] | None = None,
+        imported: Imported | None = None,
         **rest: Any,
     ) -> list[Output]:
         """Append a message with content; ``given`` are its optional fields, as admit has them."""
@@ -56,6 +58,7 @@ class MemoryLog(Writer):
             given.get("metadata"),
             tuple(given),
             vector,
+            imported,
         )
         message = [given.get(name, "") for name in _OF_MESSAGE]
         return self.append(Message(*message, "", None, content), **rest)

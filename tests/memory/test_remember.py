@@ -10,7 +10,7 @@ from usage.writer import data
 
 from memory.memory_log import MemoryLog, sent
 from streams.core.ids import derived_id
-from streams.core.log import DEFAULT_CONFIG, Vector
+from streams.core.log import DEFAULT_CONFIG, Imported, Vector
 from streams.core.rows import tenant_key
 from streams.core.time import DAY, HOUR
 from streams.memory import limit, working
@@ -21,8 +21,10 @@ from streams.memory.rows import (
     MemoryRow,
     VectorRow,
     WorkingRow,
+    memory_key,
     vector_key,
 )
+from streams.memory.use import used
 
 FULL: dict[str, Any] = {
     "priority": "HIGH",
@@ -44,6 +46,37 @@ def size(record: dict[str, Any], vector: int = 0) -> int:
     """Bytes of a record as CONTRACT.md section 4 has it."""
     bare = {name: value for name, value in record.items() if name != "bytes"}
     return len(json.dumps(bare, separators=(",", ":"), ensure_ascii=False).encode()) + vector
+
+
+def test_a_memory_brings_its_accesses_along() -> None:
+    log = MemoryLog()
+    at = log.now - 3 * DAY
+    log.say("old", memory_id="old", imported=Imported(1 << 30, at))
+    log.say("new", memory_id="new")
+    log.say("later", memory_id="later", imported=Imported(4, log.now + DAY))
+    log.say("never", memory_id="never", imported=Imported(0, None))
+    shown = {r["id"]: (r["access_count"], r["last_accessed"]) for r in log.records()}
+    now = "2026-03-02T12:00:00.000000Z"
+    assert shown == {
+        "old": (1 << 30, "2026-02-27T12:00:00.000000Z"),
+        "new": (0, None),
+        "later": (4, now),
+        "never": (0, None),
+    }
+    rows = {r: log.view.get(MemoryRow, memory_key("t1", r)) for r in shown}
+    # 2**30 accesses three half-lives ago, and one now.
+    assert rows["old"].use == used(used(None, at, 1 << 30), log.now) > rows["later"].use
+    assert rows["later"].use == used(None, log.now, 5) > rows["new"].use == rows["never"].use
+
+
+def test_what_is_imported_again_counts_once() -> None:
+    log = MemoryLog()
+    log.say("x", memory_id="m", imported=Imported(7, log.now - DAY))
+    log.access(("m", 2))
+    log.say("x", memory_id="m", imported=Imported(7, log.now - DAY))
+    [record] = log.records()
+    assert (record["access_count"], record["revision"]) == (9, 2)
+    assert record["last_accessed"] == "2026-03-02T12:00:00.000000Z"
 
 
 def test_the_record_of_a_message_that_says_all() -> None:
