@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +30,21 @@ if TYPE_CHECKING:
 )
 @click.option("--until", metavar="TIME", help="As it was then (log time), RFC 3339.")
 @click.option("--from-zero", is_flag=True, help="Use no snapshot: fold the whole log.")
+@click.option("--bucket-only", is_flag=True, help="Ask no Kafka: what is archived, no more.")
 @kafka_option
 @json_option
 def replay(
-    folder: Path, until: str | None, from_zero: bool, kafka: str | None, as_json: bool
+    folder: Path,
+    until: str | None,
+    from_zero: bool,
+    bucket_only: bool,
+    kafka: str | None,
+    as_json: bool,
 ) -> None:
     """Build the state as it was in DIR, and leave the live one alone.
 
-    Begins with the newest snapshot that is not later than TIME, then folds the rest from the
-    archive and from Kafka. Nothing is sent. `search`, `usage` and others ask it with --data DIR.
+    Begins with the newest snapshot that is not later than TIME, then folds the rest from Kafka
+    and the archive. Nothing is sent. `search`, `usage` and others ask it with --data DIR.
 
     \b
     Example:
@@ -52,7 +58,10 @@ def replay(
         raise Misuse(f"--until: {error}") from None
     if folder.exists() and any(folder.iterdir()):
         raise Misuse(f"{folder} is not empty: a replay begins with an empty folder")
-    settings = msgspec.structs.replace(settings, kafka=find_kafka(settings))
+    if bucket_only and kafka is not None:
+        raise Misuse("--bucket-only asks no Kafka: leave out --kafka")
+    address = "" if bucket_only else find_kafka(settings)
+    settings = msgspec.structs.replace(settings, kafka=address)
     hush()
     # Rows and records hold no cycles.
     gc.set_threshold(100_000, 20, 50)
@@ -72,7 +81,7 @@ async def _replay(
     settings: Settings, folder: Path, until: int | None, from_zero: bool, stack: ExitStack
 ) -> "Replayed":
     from streams import topology  # noqa: PLC0415 - needs a worker's packages
-    from streams.runtime.log_sources import ArchivedLog, kafka_log  # noqa: PLC0415
+    from streams.runtime.log_sources import ArchivedLog, LogSource, kafka_log  # noqa: PLC0415
     from streams.runtime.object_store import open_bin  # noqa: PLC0415
     from streams.runtime.replay import Asked, replay  # noqa: PLC0415
 
@@ -82,11 +91,18 @@ async def _replay(
         from streams.cli.progress import count_bar  # noqa: PLC0415
 
         advanced["advanced"] = stack.enter_context(count_bar("replaying"))
-    async with kafka_log(settings) as kafka:
-        partitions = await kafka.inquiry.partitions(topology.name(settings, topology.TENANT_LOG))
+    sources: list[LogSource] = [ArchivedLog(snapshots, settings.group)]
+    partitions = settings.partitions
+    async with AsyncExitStack() as open_clients:
+        if settings.kafka:
+            kafka = await open_clients.enter_async_context(kafka_log(settings))
+            log = topology.name(settings, topology.TENANT_LOG)
+            partitions = await kafka.inquiry.partitions(log)
+            # Before the archive: what Kafka still has can't be a damaged object.
+            sources.insert(0, kafka)
         asked = Asked(
             settings=settings,
-            sources=(ArchivedLog(snapshots, settings.group), kafka),
+            sources=sources,
             snapshots=None if from_zero else snapshots,
             partitions=partitions,
             until=until,

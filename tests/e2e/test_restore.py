@@ -140,9 +140,10 @@ async def test_a_second_cluster_goes_on_from_the_bucket_alone(
         if worker.running:
             await worker.kill()
 
+    # One bucket for both, as it would be.
     second = str(tmp_path / "second")
-    arguments = ("restore", "--data", second, "--from", first.settings.data)
-    async with process(new_kafka(first), *arguments) as restoring:
+    shutil.copytree(f"{first.settings.data}/snapshots", f"{second}/snapshots")
+    async with process(new_kafka(first), "restore", "--data", second) as restoring:
         ready = await first_line(restoring)
         api = ready["api"]
         assert ready["restored"]["incarnation"] == 1
@@ -165,9 +166,13 @@ async def test_a_second_cluster_goes_on_from_the_bucket_alone(
         assert granted.code == 0, granted
         assert (await cli(env, "snapshot", "now")).code == 0
         replayed = str(tmp_path / "replayed")
-        assert (await cli(env, "replay", "--to", replayed)).code == 0
+        # From zero: the first cluster's log, and where that ended the second one's.
+        ended = await cli(env, "replay", "--to", replayed, "--from-zero")
+        assert ended.code == 0, ended
         ended = await cli(env, "usage", "t1", "--data", replayed, "--json")
         assert ended.json["total"]["calls"] == 3 * EVENTS
+        ended = await cli(env, "digest", "--data", replayed)
+        assert ended.code == 0, ended
 
     # And what it has is gone on from, too.
     async with process(new_kafka(first), "up", "--data", second) as again:
