@@ -1,7 +1,7 @@
 """`streams import`: memories and agents' state from a store of before there was a log."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from streams.cli.client import (
     settings_for,
 )
 from streams.cli.lines import TOPIC_OF_TYPE, Event, compose
+from streams.cli.migrate import unknown_bar
 from streams.cli.send import Marks, wait_folded
 from streams.cli.validate import check
 from streams.core.errors import Failed, Misuse
@@ -73,13 +74,20 @@ class _Reading:
         """Rows and keys that were none."""
         return sum(each.bad for each in self.found)
 
-    def events(self) -> Iterator[list[Event]]:
-        """Give the good ones, some at a time; a line on stderr for each of the others."""
+    def events(self, advance: Callable[[int], None] = lambda _: None) -> Iterator[list[Event]]:
+        """Give the good ones, some at a time; a line on stderr for each of the others.
+
+        Parameters
+        ----------
+        advance : callable
+            Hears of how many more rows and keys there were.
+        """
         events: list[Event] = []
         number = 0
         for imported, items in zip(self.found, self._items, strict=True):
             for item in items:
                 number += 1
+                advance(1)
                 made = self._event(number, item)
                 if isinstance(made, Bad):
                     imported.bad += 1
@@ -157,11 +165,14 @@ def import_(
     reading = _Reading(settings, _with_state(files), tenant, agent)
     result = Result(dry_run, reading.found)
     if dry_run:
-        for _ in reading.events():
-            pass
+        with unknown_bar("read") as advance:
+            for _ in reading.events(advance):
+                pass
     else:
         with Client(settings) if wait else nullcontext() as client:
-            result.sent, marks = asyncio.run(_send(settings, find_kafka(settings), reading))
+            with unknown_bar("sent") as advance:
+                sending = _send(settings, find_kafka(settings), reading, advance)
+                result.sent, marks = asyncio.run(sending)
             if client is not None:
                 wait_folded(client, marks)
     if as_json:
@@ -190,13 +201,13 @@ def _with_state(files: tuple[Path, ...]) -> list[Path]:
 
 
 async def _send(
-    settings: Settings, bootstrap: str, reading: _Reading
+    settings: Settings, bootstrap: str, reading: _Reading, advance: Callable[[int], None]
 ) -> tuple[dict[str, object], Marks]:
     from streams.cli.feed import Feed  # noqa: PLC0415 - aiokafka only where it is used
 
     async with Feed(settings, bootstrap) as feed:
         try:
-            for events in reading.events():
+            for events in reading.events(advance):
                 await feed.add(events)
                 await feed.flush(wait=False)
             await feed.flush(wait=True)

@@ -132,7 +132,7 @@ def _offline(data: Path, *, dry_run: bool, as_json: bool) -> None:
 
     failpoints.arm(settings_for().failpoint)
     done = []
-    with at_rest(data) as places, _progress() as advance:
+    with at_rest(data) as places, unknown_bar("rows") as advance:
         for place in places:
             done.append(rewrite(place, dry_run=dry_run, progress=advance))
     if as_json:
@@ -146,12 +146,13 @@ def _offline(data: Path, *, dry_run: bool, as_json: bool) -> None:
     _complain(done)
 
 
-def _progress() -> AbstractContextManager[Any]:
+def unknown_bar(what: str) -> AbstractContextManager[Any]:
+    """Show on a terminal how many rows are done; gives what adds to them."""
     if not sys.stderr.isatty():
         return nullcontext(lambda _: None)
     from streams.cli.progress import rows_bar  # noqa: PLC0415 - rich only on a terminal
 
-    return rows_bar("rows")
+    return rows_bar(what)
 
 
 def _line(where: str, schema: str, rows: Counts, what: str, error: str | None) -> str:

@@ -41,3 +41,6 @@ async def test_owners_say_and_rewrite_versions(system: System, tenant: str) -> N
     for each in done:
         assert (each["schema"], each["rewriting"], each["error"]) == ("2.1.0", False, None)
         assert each["rows"]
+    at_rest = await system.cli("migrate", "--data", system.settings.data)
+    assert (at_rest.code, at_rest.out) == (2, "")
+    assert "in use by a running worker" in at_rest.err

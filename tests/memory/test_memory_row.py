@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from memory.memory_log import MemoryLog
 from streams.core.rows import Row, decode_row, encode_row, newest_form, version_of
 from streams.core.schema import SCHEMAS
 from streams.memory.memory_row import (
@@ -101,3 +102,69 @@ def test_nothing_is_lost_and_what_is_new_is_absent(oldest: MemoryRow100) -> None
         "pipeline_context": None,
     }
     assert now == structs.asdict(oldest) | absent
+
+
+# -- folds over rows of several versions -----------------------------------------------------------
+
+
+def lowered(value: bytes, version: int) -> bytes:
+    """A memory's row as an older schema would have written it, if that could say it."""
+    row = decode_row(MemoryRow, value)
+    for shape in SHAPES[version - 1 :]:
+        old = shape(**{n: getattr(row, n) for n in shape.__struct_fields__})
+        if decode_row(MemoryRow, encode_row(old)) == row:
+            return encode_row(old)
+    raise AssertionError("the newest can say everything")
+
+
+SAID = st.tuples(
+    st.sampled_from(["m1", "m2", "m3", "m4"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "agent": st.sampled_from(["a", "b"]),
+            "priority": st.sampled_from(["LOW", "CRITICAL"]),
+            "cost_attribution": st.just("p"),
+            "ttl_seconds": st.integers(1, 9_000),
+            "subject": st.just("who"),
+            "cluster_state": st.just({"cluster": "eu-1"}),
+            "pipeline_context": st.just(("train",)),
+        },
+    ),
+)
+STEPS = st.lists(
+    st.tuples(st.just("say"), SAID)
+    | st.tuples(st.just("access"), st.sampled_from(["m1", "m2", "gone"]))
+    | st.tuples(st.just("wait"), st.integers(0, 9_000))
+    | st.tuples(st.just("limit"), st.integers(1, 3))
+    | st.tuples(st.just("lower"), st.integers(1, 4)),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_rows_of_mixed_versions_fold_to_what_all_newest_do(steps: list[Any]) -> None:
+    mixed, newest = MemoryLog(), MemoryLog()
+    for what, how in steps:
+        if what == "lower":
+            for key, value in mixed.view.encoded().items():
+                if key.startswith(MemoryRow.kind):
+                    mixed.view.rows[key] = lowered(value, how)
+            continue
+        for log in (mixed, newest):
+            match what:
+                case "say":
+                    log.say(memory_id=how[0], given=dict(how[1]))
+                case "access":
+                    log.access((how, 1))
+                case "wait":
+                    log.wait(how, ticks=1)
+                case "limit":
+                    log.limit(how)
+    assert mixed.outputs == newest.outputs
+    forms = {
+        key: newest_form(MemoryRow, value) if key.startswith(MemoryRow.kind) else value
+        for key, value in mixed.view.encoded().items()
+    }
+    assert forms == newest.view.encoded()
+    assert mixed.records() == newest.records()

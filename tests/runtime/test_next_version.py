@@ -133,10 +133,10 @@ def counted(worker: Worker) -> int:
     return -1 if row is None else row.number
 
 
-def stored(worker: Worker) -> int:
+def stored(worker: Worker, key: bytes = KEY) -> int:
     store = worker.owners[0].store
     assert store is not None
-    return version(store.db)
+    return version_of(store.db[key])
 
 
 @pytest.mark.deep
@@ -148,6 +148,7 @@ async def test_a_worker_of_before_is_stopped_by_the_changelog_alone(
     place = TopicPartition(old.changelog, 0)
 
     async with folding(settings, tmp_path / "old", old, DEFAULT_CONFIG) as worker:
+        await append(settings, [structs.replace(event(99), tenant="t2", origin=None)])
         await append(settings, map(event, range(3)))
         await until(lambda: counted(worker) == 3)
     async with folding(settings, tmp_path / "new", new, DEFAULT_CONFIG) as worker:
@@ -165,8 +166,11 @@ async def test_a_worker_of_before_is_stopped_by_the_changelog_alone(
             assert "schema 2.2.0" in (worker.owners[0].error or "")
         # It fenced the owner before it, as whoever takes over; it wrote nothing.
         assert await inquiry.end(place) == end
-    async with folding(settings, tmp_path / "new", new, DEFAULT_CONFIG) as worker:
+    async with folding(settings, tmp_path / "third", new, DEFAULT_CONFIG) as worker:
         await until(lambda: counted(worker) == 7)
+        assert worker.owners[0].recovered.source == "changelog"
+        # Nobody counted for this tenant since: it was rewritten, and that is in the changelog.
+        assert stored(worker, tenant_key(stores.Count, "t2")) == next_version.NUMBER
 
 
 @pytest.mark.deep
