@@ -93,7 +93,10 @@ class MemoryTable:
             raise Misuse(f"{self._path} is no SQLite file that can be read: {error}") from None
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True)
+        log = self._path.with_name(f"{self._path.name}-wal")
+        # Without changes that wait in a log nothing is made beside the file, not even to read it.
+        how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+        db = sqlite3.connect(f"file:{quote(str(self._path))}?{how}", uri=True)
         # One text that is no UTF-8 must not end the reading of all others.
         db.text_factory = bytes
         return db

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,20 @@ def test_files_that_are_something_else_are_one_line(
         assert why in ran.err
     assert streams("import", str(tmp_path / "gone.db")).code == 2
     assert dry(streams, tmp_path / "memories.db", options=("--tenant", "a b")).code == 2
+
+
+def test_a_file_with_a_log_of_its_own_is_read_with_it_and_left_as_it_is(
+    streams: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "log.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode=wal")
+        db.execute("CREATE TABLE memories (id INTEGER, content TEXT, timestamp REAL)")
+        db.execute("INSERT INTO memories VALUES (1, 'x', 1767225600.25)")
+        db.commit()
+        assert "1 memories can be" in dry(streams, path).out
+    assert "1 memories can be" in dry(streams, path).out
+    assert [each.name for each in tmp_path.iterdir()] == ["log.db"]
 
 
 def test_a_bad_key_of_state_is_a_line(streams: Callable[..., Any], tmp_path: Path) -> None:
