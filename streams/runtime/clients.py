@@ -67,8 +67,8 @@ async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         fetch_max_wait_ms=100,
         check_crcs=False,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         # One that is stopped before its tasks have begun raises CancelledError in who stops it.
         await asyncio.sleep(0)
         yield consumer

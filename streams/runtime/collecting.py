@@ -85,8 +85,12 @@ def _retired(listed: list[Listed], now: int, keep: int, keep_for: int) -> list[L
 
 
 async def _read(of: Bin, listed: list[Listed]) -> tuple[list[Manifest], tuple[str, ...]]:
-    """Read manifests; one that another collector retired meanwhile names nothing."""
+    """Read manifests; one that another collector retired meanwhile names nothing.
+
+    Only a later listing without it says that it was: a store may also fail to find what it has.
+    """
     unreadable: list[str] = []
+    missing: set[str] = set()
 
     async def one(each: Listed) -> Manifest | None:
         try:
@@ -94,8 +98,10 @@ async def _read(of: Bin, listed: list[Listed]) -> tuple[list[Manifest], tuple[st
         except BadManifest:
             unreadable.append(each.name)
         except ObjectMissing:
-            pass
+            missing.add(each.name)
         return None
 
     found = await together(PARALLEL, (one(each) for each in listed))
+    if missing:
+        unreadable += [each.name for each in await list_snapshots(of) if each.name in missing]
     return [manifest for manifest in found if manifest is not None], tuple(sorted(unreadable))

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 EXIT_GAVE_UP = 3
 STOP_S = 12.0
+END_S = 14.0
+"""After SIGTERM a process is gone by then, whatever a broker or a bucket keeps it waiting for."""
 
 
 class Role(Protocol):
@@ -202,6 +205,7 @@ class _Worker:
 
     async def _shut_down(self, role: Role) -> None:
         began = time.monotonic()
+        end_by(END_S, self._exit)
         try:
             async with asyncio.timeout(STOP_S):
                 await role.stop()
@@ -209,3 +213,20 @@ class _Worker:
         except TimeoutError:
             log.warning("not everything stopped within %.0f s", STOP_S)
         log.info("stopped in %.1f s", time.monotonic() - began)
+
+
+def end_by(seconds: float, code: int) -> None:
+    """End this process with ``code`` if it has not ended by itself within that time.
+
+    Nothing is lost by it, as with kill -9. Threads can't be cancelled: one that waits for a bucket
+    would hold up the end of the interpreter for as long as its client tries again.
+    """
+
+    def end() -> None:
+        log.warning("not everything ended within %.0f s: ended without it", seconds)
+        logging.shutdown()
+        os._exit(code)
+
+    ending = threading.Timer(seconds, end)
+    ending.daemon = True
+    ending.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streams.adapters.object_folder import FolderStore
-from streams.core.errors import ObjectStoreError
+from streams.core.errors import ObjectMissing, ObjectStoreError
 from streams.core.time import HOUR
 from streams.ports import ObjectStore
 from streams.runtime import collecting, failpoints
@@ -15,10 +15,19 @@ from streams.runtime.restoring import verify
 from streams.runtime.snapshots import Bin, list_snapshots
 from streams.snapshots.garbage import DELETE_WITHIN
 
-from .snapshot_bins import LAYOUT, Failing, Worker
+from .snapshot_bins import LAYOUT, Failing, Worker, Wrapped
 
 OF_NEWEST = 3
 """The compacted table, a new one and RocksDB's MANIFEST."""
+
+
+class Forgetful(Wrapped):
+    """Finds no manifest, though it lists them."""
+
+    def get(self, name: str) -> bytes:
+        if name.endswith("400.json"):
+            raise ObjectMissing(f"there is no {name}")
+        return super().get(name)
 
 
 def later() -> int:
@@ -69,6 +78,16 @@ async def test_what_is_too_old_goes_and_what_only_it_named(
     again = await collect(of, keep=1, keep_for=0, now=later)
     assert (again.manifests, again.objects) == ((), 0)
     assert of.store.get(LAYOUT.objects + "note.txt") == b"not ours"
+
+
+async def test_a_manifest_that_is_listed_but_not_found_keeps_its_objects(tmp_path: Path) -> None:
+    store = Forgetful(FolderStore(tmp_path / "objects"))
+    of = await filled(store, tmp_path / "worker")
+    before = count(of)
+    done = await collect(of, keep=1, keep_for=0, now=later)
+    assert len(done.manifests) == 3
+    assert [name.rpartition("/")[2] for name in done.unreadable] == ["0-400.json"]
+    assert (done.objects, count(of)) == (0, before)
 
 
 async def test_other_partitions_and_groups_keep_theirs(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """DESIGN.md section 2, rule 14: a worker's folder is one process's own."""
 
 import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +33,16 @@ def test_a_taken_folder_is_a_mistake_until_its_holder_is_dead(tmp_path: Path) ->
     holder.join(20)
     with _locked(path):
         pass
+
+
+HELD_UP = """
+import concurrent.futures, threading
+from streams.runtime.worker import end_by
+end_by(0.05, 3)
+concurrent.futures.ThreadPoolExecutor().submit(threading.Event().wait)
+"""
+
+
+def test_a_thread_that_waits_for_ever_does_not_hold_up_the_end() -> None:
+    done = subprocess.run([sys.executable, "-c", HELD_UP], timeout=60, check=False)
+    assert done.returncode == 3
