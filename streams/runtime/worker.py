@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 EXIT_GAVE_UP = 3
 STOP_S = 12.0
 END_S = 14.0
-"""After SIGTERM a process is gone by then, whatever a broker or a bucket keeps it waiting for."""
+"""After SIGTERM a process is gone by then, whatever a broker or a bucket lets it wait for."""
 
 
 class Role(Protocol):
@@ -127,12 +127,17 @@ class _Worker:
     def _give_up(self, why: str) -> None:
         log.error("giving up: %s", why)
         self._exit = EXIT_GAVE_UP
+        self._end()
+
+    def _end(self) -> None:
+        """Stop in time, also what has not even started: a start may wait for Kafka."""
+        end_by(END_S, self._exit)
         self._stop.set()
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._end)
         listening = listen(self._settings.bind)
         url = url_of(listening)
         ownership = Ownership(self._settings)
@@ -205,7 +210,6 @@ class _Worker:
 
     async def _shut_down(self, role: Role) -> None:
         began = time.monotonic()
-        end_by(END_S, self._exit)
         try:
             async with asyncio.timeout(STOP_S):
                 await role.stop()

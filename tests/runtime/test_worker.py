@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from streams.core.errors import Misuse
+from streams.runtime import worker
 from streams.runtime.worker import _locked
+from streams.settings import Settings
 
 
 def _hold(path: Path, held: Any) -> None:
@@ -46,3 +48,15 @@ concurrent.futures.ThreadPoolExecutor().submit(threading.Event().wait)
 def test_a_thread_that_waits_for_ever_does_not_hold_up_the_end() -> None:
     done = subprocess.run([sys.executable, "-c", HELD_UP], timeout=60, check=False)
     assert done.returncode == 3
+
+
+def test_the_time_to_end_runs_from_the_signal_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from when it listens to it: a start that waits for Kafka does not."""
+    ending: list[tuple[float, int]] = []
+    monkeypatch.setattr(worker, "end_by", lambda *how: ending.append(how))
+    starting = worker._Worker("fold", Settings(), tmp_path, lambda _: None, None)
+    starting._end()
+    starting._give_up("no reason")
+    assert ending == [(worker.END_S, 0), (worker.END_S, 3)]
