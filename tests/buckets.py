@@ -11,6 +11,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from streams.runtime.processes import die_with_parent
+
 VERSITYGW = "v1.8.0"
 _MODULE = f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"
 _KEY, _SECRET = "test-key", "test-secret-that-must-not-be-logged"
@@ -51,6 +53,7 @@ def versitygw(folder: Path, port: int) -> Iterator[str]:
         [program, "--quiet", "--port", f"127.0.0.1:{port}", "posix", str(folder)],
         env={**os.environ, "ROOT_ACCESS_KEY": _KEY, "ROOT_SECRET_KEY": _SECRET},
         stdout=subprocess.DEVNULL,
+        preexec_fn=die_with_parent(),
     )
     try:
         yield f"http://127.0.0.1:{port}"

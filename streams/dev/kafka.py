@@ -35,7 +35,7 @@ _JVM = (
 _PROPERTIES = """\
 process.roles=broker,controller
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 auto.create.topics.enable=false
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
@@ -88,6 +88,8 @@ class EmbeddedKafka:
         Where it listens; else the folder's last port if that is free, else a free one.
     member : Membership, optional
         Its place among several nodes; else it is alone.
+    proxy : (int, int), optional
+        Port of a proxy, whose clients are told that the broker is there, and the one behind it.
 
     Notes
     -----
@@ -96,11 +98,17 @@ class EmbeddedKafka:
     """
 
     def __init__(
-        self, data: Path, *, port: int | None = None, member: Membership | None = None
+        self,
+        data: Path,
+        *,
+        port: int | None = None,
+        member: Membership | None = None,
+        proxy: tuple[int, int] | None = None,
     ) -> None:
         self.data = Path(data).absolute()
         self.port = port or 0
         self._member = member
+        self._proxy = proxy
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 
@@ -241,14 +249,17 @@ class EmbeddedKafka:
         member = self._member or self._alone(before.get("controller"))
         controller = member.controllers[member.node - 1]
         write_whole(kept, json.dumps({"broker": self.port, "controller": controller}))
-        here = f"PLAINTEXT://127.0.0.1:{self.port}"
+        here = told = f"PLAINTEXT://127.0.0.1:{self.port}"
+        if self._proxy is not None:
+            here += f",PROXIED://127.0.0.1:{self._proxy[1]}"
+            told += f",PROXIED://127.0.0.1:{self._proxy[0]}"
         voters = (f"{i}@127.0.0.1:{port}" for i, port in enumerate(member.controllers, 1))
         nodes = len(member.controllers)
         lines = (
             *(line.format(copies=nodes, synced=max(1, nodes - 1)) for line in _COPIES),
             f"node.id={member.node}",
             f"listeners={here},CONTROLLER://127.0.0.1:{controller}",
-            f"advertised.listeners={here}",
+            f"advertised.listeners={told}",
             f"controller.quorum.voters={','.join(voters)}",
             f"log.dirs={self.data / 'log'}",
         )

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -27,19 +28,26 @@ class EmbeddedCluster:
         Folder of the nodes' folders; a later start goes on with the same data and ports.
     nodes : int
         How many. With three, a majority decides while one is away.
+    proxies : sequence of (int, int)
+        Ports of a proxy to each and behind it; see `EmbeddedKafka`.
 
     Notes
     -----
     As with `EmbeddedKafka`, start it from the main thread.
     """
 
-    def __init__(self, data: Path, nodes: int = 3) -> None:
+    def __init__(
+        self, data: Path, nodes: int = 3, *, proxies: Sequence[tuple[int, int]] = ()
+    ) -> None:
         self.data = Path(data).absolute()
         ports = self._ports(2 * nodes)
         controllers = tuple(ports[nodes:])
         self.nodes = [
             EmbeddedKafka(
-                self.data / f"node-{i}", port=ports[i - 1], member=Membership(i, controllers)
+                self.data / f"node-{i}",
+                port=ports[i - 1],
+                member=Membership(i, controllers),
+                proxy=proxies[i - 1] if proxies else None,
             )
             for i in range(1, nodes + 1)
         ]

@@ -44,7 +44,8 @@ SNAPSHOT_NAMES = (
     "migrate.read",
     "migrate.written",
 )
-"""Fault plans draw from NAMES only: a run need not pass these."""
+ALL = NAMES + SNAPSHOT_NAMES
+"""What fault plans draw from."""
 
 _armed: tuple[str, Path] | None = None
 _passes = 0
@@ -61,8 +62,8 @@ def arm(setting: str) -> None:
     global _armed, _passes
     point, _, flag = setting.partition("@")
     name, _, passes = point.partition("+")
-    if name and name not in NAMES + SNAPSHOT_NAMES:
-        there_are = ", ".join(NAMES + SNAPSHOT_NAMES)
+    if name and name not in ALL:
+        there_are = ", ".join(ALL)
         raise ValueError(f"no failpoint {name!r}; there are: {there_are}")
     _armed, _passes = (name, Path(flag)) if name else None, int(passes or 0)
 

@@ -4,13 +4,14 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.faults.plan import Plan, make_simple_plan
+from tests.faults.plan import FOLD_KINDS, POINTS, SHORT, Plan, make_plan, make_simple_plan
 from tests.faults.soak import EVENTS, Options, soak
 
-KINDS = ("kill", "wipe", "away", "freeze", "stop", "broker")
+KINDS = (*FOLD_KINDS, "broker", "kafka", "s3", *POINTS)
 
 
 def main() -> int:
@@ -23,6 +24,9 @@ def main() -> int:
         "--brokers", type=int, choices=(1, 3), help="else three for every third seed"
     )
     parser.add_argument("--only", nargs="+", choices=KINDS, help="a plan of these faults alone")
+    parser.add_argument(
+        "--short", action="store_true", help="plans as CI's ten schedules have them"
+    )
     parser.add_argument("--rounds", type=int, default=4, help="faults a process with --only")
     parser.add_argument("--trace", type=Path, help="the Azure trace's CSV instead of made events")
     parser.add_argument("--base", type=int, help="newest event time, microseconds")
@@ -38,7 +42,7 @@ def main() -> int:
             options.partitions,
             options.brokers,
             options.base,
-            partial(_simple, options.only, options.rounds) if options.only else None,
+            _plans(options),
             options.trace,
             options.keep,
         ),
@@ -48,6 +52,16 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
     return 0 if all(result["ok"] for result in results) else 1
+
+
+def _plans(options: argparse.Namespace) -> Callable[[int, int], Plan] | None:
+    if options.only:
+        return partial(_simple, options.only, options.rounds)
+    return _short if options.short else None
+
+
+def _short(seed: int, brokers: int) -> Plan:
+    return make_plan(seed, brokers=brokers, size=SHORT)
 
 
 def _simple(kinds: list[str], rounds: int, seed: int, brokers: int) -> Plan:

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.dev.kafka_cluster import EmbeddedCluster
-from tests.faults.plan import BrokerFault
+from tests.faults.kinds import BrokerFault
 from tests.faults.watch import Watch
 
 RESUME_S = 60.0

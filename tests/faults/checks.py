@@ -69,6 +69,18 @@ async def reflected(
                     await asyncio.sleep(0.2)
 
 
+async def settled(apis: Sequence[httpx.AsyncClient], seconds: float) -> None:
+    """Read all rows once, so that damage is noticed, and wait until all is taken over again."""
+    async with asyncio.timeout(seconds):
+        for api in apis:
+            good = 0
+            while good < 2:
+                answer = await api.get("/v1/partitions", params={"digest": "true", "local": "true"})
+                ready = (await api.get("/readyz")).status_code == 200
+                good = good + 1 if answer.status_code == 200 and ready else 0
+                await asyncio.sleep(0.2)
+
+
 async def check_usage(apis: Sequence[httpx.AsyncClient], model: Model) -> list[Wrong]:
     """Hold every tenant's usage against the model, asking all workers in turn."""
     wrong: list[Wrong] = []

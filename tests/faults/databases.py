@@ -1,77 +1,177 @@
-"""What must hold of the workers' databases once all workers have stopped."""
+"""What must hold of the states once all workers have stopped: all ways to them agree.
+
+Live state = rebuilt from the changelog = a snapshot and the changelog's tail = the log, of archive
+and Kafka, folded from zero.
+"""
 
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from aiokafka import TopicPartition
 from rocksdict import Rdict
 
-from streams.core.log import DEFAULT_CONFIG
-from streams.core.time import HOUR
-from streams.runtime import positions, recovery
-from streams.runtime.clients import Inquiry
+from streams.core.errors import StoreDamaged
+from streams.runtime import positions
 from streams.runtime.digest import digest
 from streams.runtime.fold_jobs import control_job, fold_job
 from streams.runtime.job import Job
-from streams.runtime.view import open_database
+from streams.runtime.log_sources import ArchivedLog, KafkaLog, kafka_log
+from streams.runtime.rebuild import rebuild
+from streams.runtime.replay import advance, open_folding, steps_from
+from streams.runtime.restoring import restore
+from streams.runtime.snapshots import Bin
+from streams.runtime.view import check, open_database
 from streams.settings import Settings
+from streams.snapshots.manifest import Wanted
+from streams.snapshots.names import Place
 from tests.faults.checks import CONTROL
 from tests.faults.fleet import Fleet
 from tests.faults.quotas import check_leases
 from tests.faults.wrong import Wrong
 
+Rows = dict[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where snapshots and archive are, past the proxy."""
+
+    bin: Bin
+    damaged: bool
+    """Whether some of it was: then there may be no snapshot that is whole."""
+
+
+@dataclass
+class Compared:
+    """What was compared: none of it may be left out unseen."""
+
+    restored: int = 0
+    replayed: int = 0
+    archived: int = 0
+    """Records of the replayed ones that only the archive was asked for."""
+
 
 async def check_databases(
-    settings: Settings, fleet: Fleet, digests: Mapping[int, str]
+    settings: Settings, fleet: Fleet, digests: Mapping[int, str], bucket: Bucket, done: Compared
 ) -> list[Wrong]:
-    """After all have stopped: the last owner's database is what the topics alone give.
+    """Hold the last owner's databases against all other ways to the same state.
 
-    Compares everything, fences and identities too, but the position in the changelog; and the
-    state's digest with what its owner said (``digests``).
+    Against changelog and snapshots everything is compared, fences and identities too, but the
+    position in the changelog; against the folded log, the digest.
     """
     wrong: list[Wrong] = []
-    final: dict[int, dict[bytes, bytes]] = {}
-    for partition in (CONTROL, *range(settings.partitions)):
-        job = control_job(settings) if partition == CONTROL else fold_job(settings)
-        number = max(partition, 0)
-        folders = [w.folder / f"{job.topic}-{number}" for w in fleet.workers.values()]
-        states = [_rows(folder) for folder in folders if folder.exists()]
-        live = max(states, key=lambda rows: _offset(rows))
-        with tempfile.TemporaryDirectory(prefix="streams-check-") as folder:
-            db = open_database(Path(folder) / "state")
-            await _rebuild(settings, job, number, db)
-            rebuilt, replayed = _all(db), digest(db.iter()).hex
-            db.close()
-        name = "control" if partition == CONTROL else f"partition {partition}"
-        if replayed != digests.get(partition):
-            what = f"the changelog gives {replayed}, its owner said {digests.get(partition)}"
-            wrong.append(Wrong(f"{name}: {what}"))
-        if live != rebuilt:
-            keys = [k for k in live.keys() | rebuilt.keys() if live.get(k) != rebuilt.get(k)]
-            kinds = Counter(key[:3] for key in keys)
-            wrong.append(Wrong(f"{name}: database and topics differ: {dict(kinds)}"))
-        final[partition] = live
+    final: dict[int, Rows] = {}
+    async with kafka_log(settings) as log:
+        for partition in (CONTROL, *range(settings.partitions)):
+            job = control_job(settings) if partition == CONTROL else fold_job(settings)
+            each = _Partition(settings, job, max(partition, 0), log, bucket, done)
+            live = each.live(fleet)
+            final[partition] = live
+            wrong += await each.check(live, digests.get(partition))
     control = final.pop(CONTROL)
     return wrong + check_leases(settings, control, final)
 
 
-async def _rebuild(settings: Settings, job: Job, partition: int, db: Rdict) -> None:
-    inquiry = Inquiry(settings.kafka)
-    await inquiry.start()
+class _Partition:
+    def __init__(
+        self,
+        settings: Settings,
+        job: Job,
+        number: int,
+        log: KafkaLog,
+        bucket: Bucket,
+        done: Compared,
+    ) -> None:
+        self._settings, self._job, self._number = settings, job, number
+        self._log, self._bucket, self._done = log, bucket, done
+        self._name = f"{job.topic}[{number}]"
+
+    def live(self, fleet: Fleet) -> Rows:
+        """Rows of the one that has folded most; older ones may be damaged and unnoticed."""
+        states = []
+        for worker in fleet.workers.values():
+            folder = worker.folder / f"{self._job.topic}-{self._number}"
+            if folder.exists():
+                try:
+                    states.append(_rows(folder))
+                except Exception as error:
+                    if not isinstance(error, StoreDamaged) and "orruption" not in str(error):
+                        raise
+        return max(states, key=_offset)
+
+    async def check(self, live: Rows, told: str | None) -> list[Wrong]:
+        wrong: list[Wrong] = []
+        with tempfile.TemporaryDirectory(prefix="streams-check-") as folder:
+            ways = {
+                "the changelog": await self._rebuilt(Path(folder) / "rebuilt"),
+                "a snapshot and the changelog": await self._restored(Path(folder) / "restored"),
+            }
+            for name, rows in ways.items():
+                if rows is not None and rows != live:
+                    keys = [k for k in live.keys() | rows.keys() if live.get(k) != rows.get(k)]
+                    kinds = Counter(key[:3] for key in keys)
+                    wrong.append(Wrong(f"{self._name}: live and {name} differ: {dict(kinds)}"))
+            if ways["a snapshot and the changelog"] is None and not self._bucket.damaged:
+                wrong.append(Wrong(f"{self._name}: no snapshot of it can be used"))
+            found = {
+                "the changelog": _digest_of(Path(folder) / "rebuilt"),
+                "the log from zero": await self._replayed(Path(folder) / "zero", _offset(live)),
+            }
+        for name, hex_ in found.items():
+            if hex_ != told:
+                wrong.append(Wrong(f"{self._name}: {name} gives {hex_}, its owner said {told}"))
+        return wrong
+
+    @property
+    def _changelog(self) -> TopicPartition:
+        return TopicPartition(self._job.changelog, self._number)
+
+    async def _rebuilt(self, folder: Path) -> Rows:
+        db = open_database(folder)
+        try:
+            await rebuild(self._log.inquiry, self._job, self._number, db)
+            return _all(db)
+        finally:
+            db.close()
+
+    async def _restored(self, folder: Path) -> Rows | None:
+        """As a worker without a disk begins; None where no snapshot is whole."""
+        _, end = await self._log.inquiry.bounds(self._changelog)
+        place = Place(self._settings.group, self._job.topic, self._number)
+        wanted = Wanted(place=place, incarnation=0, end=end)
+        if await restore(self._bucket.bin, wanted, folder) is None:
+            return None
+        self._done.restored += 1
+        return await self._rebuilt(folder)
+
+    async def _replayed(self, folder: Path, last: int) -> str:
+        tp = TopicPartition(self._job.topic, self._number)
+        archive = ArchivedLog(self._bucket.bin, self._settings.group)
+        steps = await steps_from(None, tp, (archive, self._log), last=last)
+        spans = [step.span for step in steps if step.source is archive]
+        self._done.archived += sum(span.end - span.begin for span in spans)
+        db = open_database(folder)
+        try:
+            folding = open_folding(self._job, self._number, db)
+            self._done.replayed += await advance(folding, db, tp, steps)
+            return digest(db.iter()).hex
+        finally:
+            db.close()
+
+
+def _digest_of(folder: Path) -> str:
+    db = open_database(folder)
     try:
-        await recovery.replay_changelog(inquiry, TopicPartition(job.changelog, partition), db)
-        window = (positions.read_config(db) or DEFAULT_CONFIG).dedupe_hours * HOUR
-        if job.dedupe is not None:
-            dedupe = TopicPartition(job.dedupe, partition)
-            await recovery.replay_dedupe(inquiry, dedupe, db, window)
+        return digest(db.iter()).hex
     finally:
-        await inquiry.stop()
+        db.close()
 
 
-def _rows(folder: Path) -> dict[bytes, bytes]:
+def _rows(folder: Path) -> Rows:
     db = open_database(folder)
     try:
         return _all(db)
@@ -79,14 +179,23 @@ def _rows(folder: Path) -> dict[bytes, bytes]:
         db.close()
 
 
-def _all(db: Rdict) -> dict[bytes, bytes]:
-    rows: dict[bytes, bytes] = dict(db.items())
-    rows.pop(positions.CHANGELOG_KEY, None)
-    rows.pop(positions.CHANGELOG_TIME_KEY, None)
-    rows.pop(positions.DEDUPE_POSITION_KEY, None)
+def _all(db: Rdict) -> Rows:
+    rows: Rows = {}
+    it = db.iter()
+    it.seek_to_first()
+    while it.valid():
+        rows[it.key()] = it.value()
+        it.next()
+    check(it)
+    for key in (
+        positions.CHANGELOG_KEY,
+        positions.CHANGELOG_TIME_KEY,
+        positions.DEDUPE_POSITION_KEY,
+    ):
+        rows.pop(key, None)
     return rows
 
 
-def _offset(rows: dict[bytes, bytes]) -> int:
+def _offset(rows: Rows) -> int:
     value = rows.get(positions.SOURCE_KEY)
     return -1 if value is None else msgspec.msgpack.decode(value, type=positions.Source).offset

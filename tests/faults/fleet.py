@@ -5,6 +5,7 @@ run starts dozens. With ``spawn`` it is started by the command, as a user does.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -18,11 +19,17 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from streams import settings as settings_of
+from streams.core.errors import Failed
 from streams.runtime.processes import die_with_parent, free_port
 from streams.settings import Settings
 
+NOT_STARTED = 4
+"""Exit code of a worker that found no Kafka (the command's is 1, as that of any bug is here)."""
+
 _forks = get_context("forkserver")
-_forks.set_forkserver_preload(["tests.faults.fleet", "streams.runtime.worker"])
+_forks.set_forkserver_preload(
+    ["tests.faults.fleet", "streams.runtime.worker", "streams.adapters.s3", "tests.faults.hasten"]
+)
 
 
 class Worker:
@@ -55,7 +62,10 @@ class Worker:
             # A model would take the cores from what is tried here.
             "STREAMS_EMBEDDER": "none",
             # Often: a wiped disk begins from one, and kills fall into them.
-            "STREAMS_SNAPSHOT_SECONDS": "4",
+            "STREAMS_SNAPSHOT_SECONDS": "2",
+            "STREAMS_S3_BUCKET": settings.s3_bucket,
+            "STREAMS_S3_ENDPOINT": settings.s3_endpoint,
+            **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},
         }
         with self.log.open("ab") as log:
             log.write(f"---- started {time.time():.2f}, failpoint {failpoint or 'none'}\n".encode())
@@ -83,13 +93,18 @@ class Worker:
         return process.poll() if isinstance(process, subprocess.Popen) else process.exitcode
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self._process is not None and self.code is None
 
     def signal(self, number: int) -> None:
-        assert self._process is not None
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     async def died(self, seconds: float) -> int | None:
         """Wait for the process's end; None when it still lives after that many seconds."""
@@ -174,7 +189,7 @@ class Fleet:
         """Let all that run say in their logs where they wait."""
         for worker in self.alive():
             worker.signal(signal.SIGUSR1)
-        await asyncio.sleep(1)
+        await asyncio.sleep(3)
 
     def kill(self) -> None:
         """Leave nothing behind."""
@@ -192,6 +207,7 @@ class Fleet:
 def _work(role: str, environ: dict[str, str], log: str) -> None:
     """Be a worker (in a process of its own)."""
     from streams.runtime.worker import run  # noqa: PLC0415 - not needed by who starts it
+    from tests.faults.hasten import hasten  # noqa: PLC0415
 
     with open(log, "ab", buffering=0) as out:
         os.dup2(out.fileno(), 1)
@@ -199,8 +215,14 @@ def _work(role: str, environ: dict[str, str], log: str) -> None:
     os.environ |= environ
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGUSR1, _show_tasks)
+    hasten()
     settings, _ = settings_of.load()
-    sys.exit(run(role, settings, announce=lambda found: print(json.dumps(found), flush=True)))
+    try:
+        code = run(role, settings, announce=lambda found: print(json.dumps(found), flush=True))
+    except Failed as error:
+        print(error, flush=True)
+        code = NOT_STARTED
+    sys.exit(code)
 
 
 def _show_tasks(*_: object) -> None:

@@ -2,30 +2,33 @@
 
 import asyncio
 import contextlib
+import random
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
 import msgspec
 
 from streams import topology
-from streams.dev.kafka_cluster import EmbeddedCluster
 from streams.runtime import topics
 from streams.settings import Settings
 from tests.faults import checks
+from tests.faults.around import Around
 from tests.faults.brokers import Brokers
-from tests.faults.databases import check_databases
+from tests.faults.databases import Bucket, Compared, check_databases
 from tests.faults.events import Input
 from tests.faults.feed import send_all, send_steadily
 from tests.faults.fleet import Fleet
 from tests.faults.hand import STOP_S, Hand, api
 from tests.faults.memories import check_memories
 from tests.faults.model import Model
-from tests.faults.plan import LEAST, Plan, make_plan
+from tests.faults.plan import LEAST, SHORT, Plan, make_plan
 from tests.faults.quotas import check_quotas
+from tests.faults.site import Site
 from tests.faults.trace import Trace
 from tests.faults.watch import Watch
 from tests.faults.wrong import Wrong
@@ -53,35 +56,40 @@ class Broken(Exception):
 
 
 class Run:
-    """A run on a Kafka whose topics are this run's own.
+    """A run on a site, with topics and a bucket of this run's own.
 
     Parameters
     ----------
-    cluster : EmbeddedCluster, optional
-        The brokers, if the plan has faults for them.
+    bucket : str
+        Name of the run's bucket, which it makes.
     """
 
     def __init__(
         self,
         settings: Settings,
         given: Input | Trace,
+        site: Site,
+        bucket: str,
         *,
         plan: Plan | None = None,
-        cluster: EmbeddedCluster | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
-        nodes = len(cluster.nodes) if cluster else 1
-        self.settings = msgspec.structs.replace(settings, replication=nodes)
+        self.settings = msgspec.structs.replace(
+            settings, kafka=site.kafka, replication=site.nodes, s3_bucket=bucket
+        )
         self.given = given
-        self.plan = plan or make_plan(given.seed, brokers=nodes)
+        self.plan = plan or make_plan(given.seed, brokers=site.nodes)
         self.outcome = Outcome()
         self._model = Model().fold(given.budgets())
-        self._cluster = cluster
-        self._flags = Path(settings.data) / "flags"
+        self._cluster = site.cluster
+        self._around = Around(site, self.settings, given.seed, self._note)
+        data = Path(settings.data)
+        self._flags = data / "flags"
         self._fleet = Fleet(
-            self.settings, Path(settings.data) / "logs", {"fold": LEAST, "admit": LEAST}
+            self._around.workers_settings, data / "logs", {"fold": LEAST, "admit": LEAST}
         )
-        self._hand = Hand(self._fleet, self._flags, self._note)
+        draw = random.Random(f"hand {given.seed}")
+        self._hand = Hand(self._fleet, self._flags, draw, self._note)
         self._digests: dict[int, str] = {}
         self._over = False
         self._tails = ""
@@ -98,12 +106,8 @@ class Run:
         """
         pulse = asyncio.create_task(self._pulse())
         try:
-            await self._run()
-        except Exception as error:
-            self.outcome.wrong += [Wrong(f"{type(e).__name__}: {e}") for e in _flat(error)]
-            self.outcome.wrong += await self._states()
-            self._tails = self._fleet.report()
-            await self._fleet.show_tasks()
+            async with self._around.standing(self._fleet):
+                await self._told()
         finally:
             pulse.cancel()
             self._fleet.kill()
@@ -111,6 +115,16 @@ class Run:
         if self.outcome.wrong:
             raise Broken(self._report(), self.outcome)
         return self.outcome
+
+    async def _told(self) -> None:
+        """Run it; where something else than a check fails, ask the processes how they are."""
+        try:
+            await self._run()
+        except Exception as error:
+            self.outcome.wrong += [Wrong(f"{type(e).__name__}: {e}") for e in _flat(error)]
+            self.outcome.wrong += await self._states()
+            self._tails = self._fleet.report()
+            await self._fleet.show_tasks()
 
     async def _run(self) -> None:
         settings, given, model, figures = (
@@ -127,6 +141,7 @@ class Run:
         await send_all(settings, given.budgets())
         async with self._apis() as apis:
             await checks.reflected(settings, apis[0], model, REFLECT_S)
+        await self._around.snapshots()
         self._note(f"{len(model.budgets)} budgets are set; sending begins")
         sending = asyncio.create_task(
             send_steadily(
@@ -151,10 +166,19 @@ class Run:
         async with self._apis() as apis:
             await checks.reflected(settings, apis[0], model, REFLECT_S)
             self._note(f"all is reflected {time.monotonic() - began:.1f} s after the last event")
+            if self._hand.damaged:
+                await checks.settled(apis, REFLECT_S)
             await self._check(apis)
         await self._stop()
-        self.outcome.wrong += await check_databases(settings, self._fleet, self._digests)
+        own = self._around.bucket
+        self.outcome.wrong += await own.check()
+        bucket, compared = Bucket(own.bin, bool(own.damaged)), Compared()
+        self.outcome.wrong += await check_databases(
+            settings, self._fleet, self._digests, bucket, compared
+        )
+        figures |= asdict(compared)
         self._note("the databases are checked")
+        self.outcome.wrong += self._void(compared)
         alerts = sum(len(alerts) for alerts in model.alerts().values())
         figures |= {
             "alerts": alerts + len(model.unpriced),
@@ -162,6 +186,18 @@ class Run:
             "quotas": len(model.quotas),
             "duplicates": model.duplicates,
         }
+
+    def _void(self, compared: Compared) -> list[Wrong]:
+        """What the plan has and nobody met: a run that tries nothing must not pass."""
+        plan, hits = self.plan, self._around.hits
+        died = Counter(kind for worker in self._fleet.workers.values() for kind in worker.deaths)
+        missing = list((Counter(plan.points) - died).elements())
+        missing += [kind for kind in ("visit", "call", "full") if died[kind] < plan.count(kind)]
+        missing += [f"kafka {f.kind}" for f in plan.nets if not hits[f"kafka {f.kind}"]]
+        missing += [f"s3 {f.kind}" for f in plan.buckets if not hits[f"s3 {f.kind}"]]
+        missing += ["damage"] if plan.count("damage") and not self._hand.damaged else []
+        missing += [name for name, count in asdict(compared).items() if not count]
+        return [Wrong(f"nothing of this has happened: {what}") for what in missing]
 
     async def _befall(self, sending: asyncio.Task[int]) -> None:
         """Go through the plan, each list of faults beside the others."""
@@ -172,6 +208,8 @@ class Run:
         ):
             for name, faults in self.plan.workers.items():
                 group.create_task(self._hand.befall(name, faults))
+            group.create_task(self._around.net(self.plan.nets, self._fleet))
+            group.create_task(self._around.s3(self.plan.buckets))
             if self._cluster is not None:
                 brokers = Brokers(
                     self._cluster,
@@ -184,9 +222,6 @@ class Run:
 
     async def _check(self, apis: list[httpx.AsyncClient]) -> None:
         settings, wrong, model = self.settings, self.outcome.wrong, self._model
-        wrong += [
-            Wrong(f"nobody died at {p}") for p in self.plan.points if not (self._flags / p).exists()
-        ]
         wrong += await checks.check_usage(apis, model)
         self._note("usage is checked")
         wrong += await checks.check_alerts(settings, model)
@@ -213,12 +248,18 @@ class Run:
     def _count(self) -> None:
         """Count what happened, whether the run ended well or not."""
         deaths = [kind for worker in self._fleet.workers.values() for kind in worker.deaths]
+        visits = sum("guest" in name for name in self._fleet.workers)
         stalls = self.outcome.figures.setdefault("stalls", [])
         self.outcome.figures |= {
-            "deaths": len(deaths) - deaths.count("gave up") - deaths.count("freeze"),
+            "deaths": sum(kind not in ("gave up", "freeze", "full") for kind in deaths),
             "frozen": deaths.count("freeze"),
-            "joined": len(self._fleet.workers) - 2 * LEAST,
-            "removed": len(self._fleet.workers) - len(self._fleet.members()),
+            "full": deaths.count("full"),
+            "damaged": len(self._hand.damaged),
+            "visits": visits,
+            "joined": len(self._fleet.workers) - 2 * LEAST - visits,
+            "removed": len(self._fleet.workers) - len(self._fleet.members()) - visits,
+            "points": sorted(kind for kind in deaths if "." in kind),
+            "hits": dict(sorted(self._around.hits.items())),
             "broker_faults": len(stalls),
             "gave_up": deaths.count("gave up"),
             "lost": sum(wrong.lost for wrong in self.outcome.wrong),
@@ -274,6 +315,8 @@ class Run:
             f"--tenants {given.tenants} --partitions {self.settings.partitions} "
             f"--brokers {nodes} --base {given.base}"
         )
+        if self.plan == make_plan(given.seed, brokers=nodes, size=SHORT):
+            again += " --short"
         wrong = self.outcome.wrong
         parts = [f"fault run failed; again: {again}", *map(str, wrong[:40])]
         if len(wrong) > 40:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams.dev.kafka import EmbeddedKafka
-from streams.dev.kafka_cluster import EmbeddedCluster
 from streams.settings import Settings
 from tests.faults.events import Input
 from tests.faults.feed import today
 from tests.faults.plan import Plan
 from tests.faults.run import Broken, Run
+from tests.faults.site import site
 from tests.faults.trace import Trace
 
 EVENTS = 240_000
@@ -28,10 +27,15 @@ SUMS = {
     "frozen": "frozen",
     "joined": "joined",
     "removed": "removed",
+    "visits": "looked in",
+    "full": "full disks",
+    "damaged": "files damaged",
     "broker_faults": "broker faults",
     "gave_up": "gave up and were started again",
     "lost": "lost",
     "double": "double",
+    "restored": "states restored from snapshots",
+    "replayed": "records replayed from zero",
 }
 """Figures that are told and added up, and how they are told."""
 
@@ -119,12 +123,10 @@ def one(seed: int, options: Options, say: Callable[[str], None] = _silent) -> di
         else Trace(options.trace, seed, base, options.events)
     )
     plan = options.plan(seed, brokers) if options.plan else None
-    with _folder(seed, options.keep) as data, _kafka(data / "kafka", brokers) as kafka:
-        settings = Settings(
-            kafka=kafka.bootstrap, partitions=options.partitions, data=str(data / "workers")
-        )
-        cluster = kafka if isinstance(kafka, EmbeddedCluster) else None
-        outcome = asyncio.run(Run(settings, given, plan=plan, cluster=cluster, say=say).run())
+    with _folder(seed, options.keep) as data, site(data, brokers) as where:
+        settings = Settings(partitions=options.partitions, data=str(data / "workers"))
+        run = Run(settings, given, where, f"seed-{seed}", plan=plan, say=say)
+        outcome = asyncio.run(run.run())
     return {"brokers": brokers} | outcome.figures
 
 
@@ -135,6 +137,8 @@ def line(result: dict[str, Any]) -> str:
         f"seed {result['seed']}: {'ok' if result['ok'] else 'FAILED'}",
         *_counts(result),
         f"longest stops at broker faults {stalls} s" if stalls else "",
+        f"killed at {' '.join(result['points'])}" if result.get("points") else "",
+        ", ".join(f"{kind} {n}" for kind, n in result.get("hits", {}).items()),
         f"{result['wall_seconds']:.0f} s",
     ]
     return ", ".join(filter(None, parts))
@@ -158,17 +162,6 @@ def _counts(figures: dict[str, Any]) -> Iterator[str]:
         count = figures.get(name, 0)
         if count or name != "gave_up":
             yield f"{count:,} {words}"
-
-
-@contextmanager
-def _kafka(data: Path, brokers: int) -> Iterator[EmbeddedKafka | EmbeddedCluster]:
-    """Kafka whose data nobody needs afterwards."""
-    kafka = EmbeddedKafka(data) if brokers == 1 else EmbeddedCluster(data, brokers)
-    try:
-        kafka.start()
-        yield kafka
-    finally:
-        kafka.kill()
 
 
 @contextmanager
