@@ -19,8 +19,9 @@ from tests.faults import bucket_proxy, proxy
 from tests.faults.bucket import ROT
 from tests.faults.kinds import BrokerFault, BucketFault, Fault, NetFault
 
-POINTS = tuple(point for point in failpoints.ALL if not point.startswith("migrate."))
-"""Those that workers pass; the command `streams migrate` has tests of its own."""
+_OF_COMMANDS = ("migrate.read", "migrate.written", "restore.forbidden", "restore.written")
+POINTS = tuple(point for point in failpoints.ALL if point not in _OF_COMMANDS)
+"""Those that workers pass; commands (migrate, restore) have tests of their own."""
 FOLD_KINDS = ("kill", "wipe", "away", "freeze", "stop", "damage", "full")
 ADMIT_KINDS = ("kill", "away", "freeze", "stop")
 NET_KINDS = tuple(f"{kind} {on}" for on in ("fold", "all", "admit") for kind in proxy.KINDS)
