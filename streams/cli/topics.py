@@ -96,7 +96,8 @@ def adopt_(topic: str, kafka: str | None) -> None:
 
     A partition whose topic was re-created stops (red) rather than skip records; this is the
     person's answer. TOPIC is an input topic or the tenant log. Adopting a topic that was not made
-    anew reads its records again.
+    anew reads its records again. Of a changelog that was made anew or emptied nothing is read:
+    each partition's newest state that is left, local or a snapshot, is written there.
 
     \b
     Example:

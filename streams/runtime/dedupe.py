@@ -120,6 +120,22 @@ def unpack(record: bytes) -> Iterator[tuple[bytes, int]]:
         yield record[i : i + HASH], int.from_bytes(record[i + HASH : i + ENTRY], "big")
 
 
+def applied_by(record: bytes, log_time: int) -> bytes:
+    """Return the part of a packed record that was applied up to a log time.
+
+    Examples
+    --------
+    >>> record = b"".join(bytes(HASH) + time.to_bytes(8, "big") for time in (5, 6, 6, 7))
+    >>> [len(applied_by(record, time)) // ENTRY for time in (4, 5, 6, 7)]
+    [0, 1, 3, 4]
+    """
+    # They come in the order in which they were applied.
+    end = len(record)
+    while end and int.from_bytes(record[end - 8 : end], "big") > log_time:
+        end -= ENTRY
+    return record[:end]
+
+
 def put(batch: WriteBatch, entries: Iterable[tuple[bytes, int]], window: int) -> None:
     """Add identities to a batch."""
     prefix, value, before = b"", b"", -1

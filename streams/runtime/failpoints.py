@@ -34,6 +34,7 @@ SNAPSHOT_NAMES = (
     "snapshot.uploaded",
     "snapshot.committing",
     "snapshot.committed",
+    "changelog.written",
     "restore.forbidden",
     "restore.written",
     "restore.fetched",

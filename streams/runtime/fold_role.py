@@ -26,7 +26,7 @@ from streams.runtime.fold_jobs import config_of, control_job, fold_job
 from streams.runtime.job import Job
 from streams.runtime.owner import Host, PartitionOwner
 from streams.runtime.owners import Owners
-from streams.runtime.ownership import Ownership
+from streams.runtime.ownership import Ownership, announce_incarnation
 from streams.runtime.snapshots import Bin
 from streams.runtime.snapshotter import Snapshotter
 from streams.runtime.tenant_bytes import TenantBytes
@@ -90,6 +90,7 @@ class FoldRole:
                 lambda: self.app.chunk_consumer,
                 lambda partition, body: self._append(of.topic, partition, body),
                 give_up,
+                lambda now: announce_incarnation(self._producer, settings, now),
                 snapshots,
             )
 

@@ -23,12 +23,13 @@ from streams.core.schema import number_of
 from streams.core.time import HOUR
 from streams.ports import Owner
 from streams.runtime import clients, metrics, positions, recovery
-from streams.runtime.beginning import begin
+from streams.runtime.beginning import Beginning
 from streams.runtime.chunks import Chunk
 from streams.runtime.failpoints import reach
 from streams.runtime.job import Job
-from streams.runtime.ownership import Ownership, owner_key
+from streams.runtime.ownership import Incarnation, Ownership, owner_key
 from streams.runtime.reading import PartitionReader
+from streams.runtime.rebasing import Base, Changelog
 from streams.runtime.snapshots import Bin
 from streams.runtime.store import PartitionStore
 from streams.runtime.topic_ids import topic_id
@@ -67,6 +68,8 @@ class Host(msgspec.Struct, frozen=True):
     """Append a record of our own to the job's topic, outside of transactions."""
     give_up: Callable[[str], None]
     """End the process with exit code 3."""
+    announce: Callable[[Incarnation], Awaitable[None]]
+    """Say to all workers which incarnation of a topic is read."""
     snapshots: Bin | None = None
     """Where a partition without local state begins; None: with the changelog."""
 
@@ -95,6 +98,7 @@ class PartitionOwner(PartitionReader):
         """Name of the one that the state was made from, if it was."""
         self._distrusted: set[str] = set()
         self._topic_id = ""
+        self._changelog = Changelog(TopicPartition(host.job.changelog, partition))
         self._before = before
         super().__init__(TP(host.job.topic, partition), host.consumer, ADOPT_HINT)
 
@@ -110,8 +114,8 @@ class PartitionOwner(PartitionReader):
 
     @property
     def changelog_incarnation(self) -> int:
-        """How often the changelog was made anew."""
-        return self.host.ownership.incarnations.get(self.host.job.changelog, 0)
+        """Of the changelog that the state's position is of."""
+        return self._changelog.incarnation
 
     async def finalize(self) -> None:
         """Have rows written in the newest schema that this process knows, from a record on.
@@ -185,20 +189,22 @@ class PartitionOwner(PartitionReader):
                 # Perhaps the disk's fault: but one that came damaged would come so again.
                 self._distrusted.add(self._snapshot)
                 self._damaged = False
-            begun = await begin(
+            beginning = Beginning(
                 host.inquiry,
-                changelog,
+                await self._read_changelog(),
                 host.folder / self.name,
                 host.snapshots,
                 Place(host.settings.group, job.topic, self.partition),
-                self.changelog_incarnation,
                 time.time_ns() // 1000 - host.settings.log_retention_hours * HOUR,
+                Base(host.inquiry, producer, job),
                 self._distrusted,
             )
+            begun = await beginning.begin()
             db, self._snapshot = begun.db, begun.snapshot
             self.recovered = await recovery.replay_changelog(
                 host.inquiry, changelog, db, begun.source
             )
+            db.put(positions.INCARNATION_KEY, positions.number(self.changelog_incarnation))
             config = positions.read_config(db) or DEFAULT_CONFIG
             number_of(config.schema, job.schemas)  # a later one is red before anything is written
             if job.dedupe is not None:
@@ -235,6 +241,30 @@ class PartitionOwner(PartitionReader):
         metrics.RECOVERY_SECONDS.observe(time.monotonic() - began)
         if self.recovered.source == "defaults":
             log.warning("%s: nothing to recover from, starting with safe defaults", self.tp)
+
+    async def _read_changelog(self) -> Changelog:
+        """What is to be read as this partition's changelog."""
+        ownership, topic = self.host.ownership, self.host.job.changelog
+        starts = ownership.starts.get(topic, ())
+        known = ownership.topic_ids.get(topic, "")
+        found = await topic_id(self.host.inquiry.admin, topic)
+        self._changelog = Changelog(
+            self._changelog.tp,
+            ownership.incarnations.get(topic, 0),
+            starts[self.partition] if starts else None,
+            made_anew=bool(known and found and known != found),
+        )
+        if not known and found:
+            # From now on another topic of this name is known for what it is.
+            first = Incarnation(topic, self._changelog.incarnation, found, starts)
+            await self.host.announce(first)
+        return self._changelog
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the changelog was adopted since the partition was opened."""
+        known = self.host.ownership.incarnations.get(self._changelog.tp.topic, 0)
+        return known > self._changelog.incarnation
 
     async def _position(self, db: Rdict) -> positions.Source:
         """Return where to go on in the log, checked against what the log holds."""
@@ -280,6 +310,8 @@ class PartitionOwner(PartitionReader):
 
     async def _take(self, chunk: Chunk) -> None:
         assert self.store is not None
+        if self.adopted:
+            raise StoreLost(f"{self._changelog.tp.topic} was adopted")
         await self.store.apply(chunk)
 
     async def _close(self) -> None:

@@ -31,6 +31,8 @@ class Incarnation(msgspec.Struct, frozen=True):
     incarnation: int
     topic_id: str = ""
     """Kafka's id of the topic that is read; empty where the broker gives none."""
+    starts: tuple[int, ...] = ()
+    """Of an adopted changelog: where it begins, by partition. Each owner writes its state there."""
 
 
 def owner_key(kind: str, partition: int) -> bytes:
@@ -82,6 +84,8 @@ class Ownership:
         """States are being written by a restore: nobody may fold yet."""
         self.topic_ids: dict[str, str] = {}
         """Of the current incarnations, as far as they are known."""
+        self.starts: dict[str, tuple[int, ...]] = {}
+        """Of adopted changelogs, by partition."""
         self.on_change: list[Callable[[], None]] = []
         self._caught_up = asyncio.Event()
         self._position = 0
@@ -141,5 +145,6 @@ class Ownership:
             if found.incarnation >= self.incarnations.get(name, 0):
                 self.incarnations[name] = found.incarnation
                 self.topic_ids[name] = found.topic_id
+                self.starts[name] = found.starts
         for notify in self.on_change:
             notify()

@@ -72,7 +72,11 @@ def put_aside(path: Path) -> None:
 
 
 async def replay_changelog(
-    inquiry: Inquiry, changelog: TopicPartition, db: Rdict, begun_from: str = "local"
+    inquiry: Inquiry,
+    changelog: TopicPartition,
+    db: Rdict,
+    begun_from: str = "local",
+    start: int = 0,
 ) -> Recovered:
     """Apply the changelog's committed tail to the database.
 
@@ -80,6 +84,8 @@ async def replay_changelog(
     ----------
     begun_from : str
         Where a database that is not empty came from: local or s3.
+    start : int
+        Where the changelog begins for an empty one.
 
     Raises
     ------
@@ -93,7 +99,7 @@ async def replay_changelog(
         raise StoreLost(
             f"local state is at offset {local} of {changelog.topic}, which ends at {end}"
         )
-    rows = await _apply(_tail(inquiry, changelog, max(local or 0, begin), end), db)
+    rows = await _apply(_tail(inquiry, changelog, max(local or start, begin), end), db)
     source = begun_from if local else "changelog" if rows else "defaults"
     return Recovered(source, rows, time.monotonic() - began)
 
@@ -142,13 +148,17 @@ def _changes(records: Sequence[Any]) -> WriteBatch:
 
 
 async def replay_dedupe(inquiry: Inquiry, tp: TopicPartition, db: Rdict, window: int) -> None:
-    """Unpack the identities that the local database does not know yet."""
+    """Unpack the identities that the local database does not know yet.
+
+    Those that were applied later than the state stands are left out: it is to apply them again.
+    """
     begin, end = await inquiry.bounds(tp)
+    log_time = (positions.read_source(db) or positions.NOTHING).log_time
     local = positions.read_number(db, positions.DEDUPE_POSITION_KEY) or 0
     async for records in _tail(inquiry, tp, max(local, begin), end):
         batch = WriteBatch(raw_mode=True)
         for record in records:
-            dedupe.put(batch, dedupe.unpack(record.value), window)
+            dedupe.put(batch, dedupe.unpack(dedupe.applied_by(record.value, log_time)), window)
         batch.put(positions.DEDUPE_POSITION_KEY, positions.number(records[-1].offset + 1))
         db.write(batch)
 

@@ -260,6 +260,10 @@ class PartitionStore:
         """Step 8. No fsync: what a crash of the machine loses is in the changelog."""
         batch = WriteBatch(raw_mode=True)
         self._folding.write(batch, rows)
+        if changelog_ack.offset + 1 < self.changelog_offset:
+            # The state is whole; the position stays that of the changelog that was.
+            self.db.write(batch)
+            raise StoreLost(f"{self.job.changelog} was made anew")
         self.changelog_offset = changelog_ack.offset + 1
         batch.put(positions.CHANGELOG_KEY, positions.number(self.changelog_offset))
         batch.put(positions.CHANGELOG_TIME_KEY, positions.number(_appended(changelog_ack)))

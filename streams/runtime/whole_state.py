@@ -15,12 +15,16 @@ from rocksdict import Rdict
 from streams.core.errors import StoreLost
 from streams.runtime import positions
 from streams.runtime.dedupe import ENTRY, HASH
+from streams.runtime.failpoints import reach
 from streams.runtime.job import Job
 from streams.runtime.view import scan_raw
 
 TRANSACTION_BYTES = 16 << 20
+_LAST = (positions.SOURCE_KEY, positions.BASE_KEY)
 IDENTITIES = 20_000
 """In one record of the dedupe topic: as a large chunk's."""
+Change = tuple[bytes | None, bytes | None]
+"""Key and value of a record."""
 _LOCAL = positions.CHANGELOG_KEY[:1]
 """Of keys that are not shared through the changelog."""
 
@@ -35,7 +39,14 @@ class Written(msgspec.Struct, frozen=True):
 
 
 async def write_whole(
-    producer: AIOKafkaProducer, job: Job, partition: int, db: Rdict, source: positions.Source
+    producer: AIOKafkaProducer,
+    job: Job,
+    partition: int,
+    db: Rdict,
+    source: positions.Source,
+    *,
+    stale: Iterable[bytes] = (),
+    base: int | None = None,
 ) -> Written:
     """Write all rows of a database, and the identities of applied events.
 
@@ -46,32 +57,42 @@ async def write_whole(
         section 2, rule 3).
     source : positions.Source
         Where the input goes on.
+    stale : iterable of bytes
+        Keys that the changelog holds and the state does not.
+    base : int, optional
+        The changelog's incarnation, noted with the last of it: it holds a whole state from then on.
     """
     rows = identities = 0
+    for portion in _portions((key, None) for key in stale):
+        await _transaction(producer, job.changelog, partition, portion)
     for portion in _portions(_shared(db)):
         await _transaction(producer, job.changelog, partition, portion)
         rows += len(portion)
+        reach("changelog.written")
     if job.dedupe is not None:
         for packed in _packed(db):
             await _transaction(producer, job.dedupe, partition, [(None, packed)])
             identities += len(packed) // ENTRY
-    last = [(positions.SOURCE_KEY, positions.encode(source))]
+    last: list[Change] = [(positions.SOURCE_KEY, positions.encode(source))]
+    if base is not None:
+        last.append((positions.BASE_KEY, positions.number(base)))
     end = await _transaction(producer, job.changelog, partition, last)
     return Written(rows + 1, identities, end)
 
 
-def _shared(db: Rdict) -> Iterator[tuple[bytes, bytes]]:
+def _shared(db: Rdict) -> Iterator[Change]:
+    """Yield the rows that the changelog holds, but those that come last."""
     for key, value in scan_raw(db, b""):
-        if not key.startswith(_LOCAL) and key != positions.SOURCE_KEY:
+        if not key.startswith(_LOCAL) and key not in _LAST:
             yield key, value
 
 
-def _portions(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    portion: list[tuple[bytes, bytes]] = []
+def _portions(rows: Iterable[Change]) -> Iterator[list[Change]]:
+    portion: list[Change] = []
     weight = 0
     for key, value in rows:
         portion.append((key, value))
-        weight += len(key) + len(value)
+        weight += len(key or b"") + len(value or b"")
         if weight >= TRANSACTION_BYTES:
             yield portion
             portion, weight = [], 0
@@ -94,7 +115,7 @@ async def _transaction(
     producer: AIOKafkaProducer,
     topic: str,
     partition: int,
-    rows: Sequence[tuple[bytes | None, bytes]],
+    rows: Sequence[Change],
 ) -> int:
     """Send these in one; returns the offset after the last of them."""
     await producer.begin_transaction()
@@ -105,7 +126,7 @@ async def _transaction(
             sent.append(await producer.send_batch(batch, topic, partition=partition))
             batch = producer.create_batch()
             if batch.append(key=key, value=value, timestamp=None) is None:
-                raise StoreLost(f"a row of {len(value)} bytes fits no batch")
+                raise StoreLost(f"a row of {len(value or b'')} bytes fits no batch")
     sent.append(await producer.send_batch(batch, topic, partition=partition))
     acks = await asyncio.gather(*sent)
     await producer.commit_transaction()

@@ -9,9 +9,11 @@ import pytest
 from aiokafka import TopicPartition
 
 from streams.adapters.object_folder import FolderStore
+from streams.core.errors import PartitionRed
 from streams.core.log import VERSION
 from streams.runtime import positions
-from streams.runtime.beginning import Begun, begin
+from streams.runtime.beginning import Beginning
+from streams.runtime.rebasing import Changelog
 from streams.runtime.snapshots import Bin
 from streams.runtime.view import open_database
 from tests.snapshots.manifests import manifest
@@ -31,6 +33,8 @@ class Place:
         self.path = folder / "state"
         self.snapshots: Bin | None = Bin(self.store, LAYOUT)
         self.incarnation = manifest().incarnation
+        self.first = 0
+        self.made_anew = False
 
     async def begin(
         self, not_before: int = 0, distrusted: tuple[str, ...] = ()
@@ -38,18 +42,19 @@ class Place:
         """Where it begins, and at which offset of the changelog."""
 
         async def bounds(_: TopicPartition) -> tuple[int, int]:
-            return 0, END
+            return self.first, END
 
-        begun: Begun = await begin(
+        beginning = Beginning(
             cast(Any, SimpleNamespace(bounds=bounds)),
-            TopicPartition("changelog", 0),
+            Changelog(TopicPartition("changelog", 0), self.incarnation, made_anew=self.made_anew),
             self.path,
             self.snapshots,
             manifest().place,
-            self.incarnation,
             not_before,
+            None,
             distrusted,
         )
+        begun = await beginning.begin()
         self.began_from = begun.snapshot
         offset = positions.read_number(begun.db, positions.CHANGELOG_KEY)
         begun.db.close()
@@ -61,6 +66,7 @@ class Place:
     def local(self, offset: int, time: int = NOW) -> None:
         db = open_database(self.path)
         write(db, offset, 3)
+        db.put(positions.INCARNATION_KEY, positions.number(self.incarnation))
         db.put(positions.CHANGELOG_TIME_KEY, positions.number(time))
         db.close()
 
@@ -94,14 +100,35 @@ async def test_nothing_at_all(place: Place) -> None:
     assert await place.begin() == ("local", None)
 
 
-async def test_what_is_of_another_changelog_is_passed_over(place: Place) -> None:
+async def test_a_changelog_that_holds_less_than_there_is_is_red(place: Place) -> None:
+    """Nothing is put aside or lost: a person decides."""
+    hint = "`streams topics adopt changelog`"
+    await place.snapshot(40)
+    place.local(30)
+    place.made_anew = True
+    with pytest.raises(PartitionRed, match=rf"changelog/0: it was made anew.*{hint}"):
+        await place.begin()
+    place.made_anew, place.first = False, 3
+    with pytest.raises(PartitionRed, match=rf"begins at 3 and has lost.*{hint}"):
+        await place.begin()
+    place.first = 0
+    place.local(END + 1)
+    with pytest.raises(PartitionRed, match=rf"is at 51 of it, and it ends at 50.*{hint}"):
+        await place.begin()
+    assert aside(place) == 0
+    shutil.rmtree(place.path)
+    await place.snapshot(END + 1)
+    with pytest.raises(PartitionRed, match=rf"a snapshot is of 0-51, and it ends at 50.*{hint}"):
+        await place.begin()
+
+
+async def test_what_is_of_an_incarnation_before_is_passed_over(place: Place) -> None:
+    """As in a cluster that was restored, whose changelogs were written whole."""
     await place.snapshot(END + 1)
     place.local(END + 1)
-    assert await place.begin() == ("local", None)
-    assert aside(place) == 1
-    await place.snapshot(40)
     place.incarnation += 1
     assert await place.begin() == ("local", None)
+    assert aside(place) == 1
 
 
 async def test_too_old_a_state_could_bring_removed_rows_back(place: Place) -> None:
