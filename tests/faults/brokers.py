@@ -11,8 +11,9 @@ from streams.dev.kafka_cluster import EmbeddedCluster
 from tests.faults.kinds import BrokerFault
 from tests.faults.watch import Watch
 
-RESUME_S = 60.0
-"""Within this time every partition of input and log must go on without the broker."""
+RESUME_S = 120.0
+"""Within this time every partition of input and log must go on without the broker, whatever befalls
+workers and network beside it."""
 NOTICED_S = 5.0
 """By then the others have put out a broker that was killed, and lead what it led."""
 WHOLE_S = 180.0
