@@ -6,7 +6,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, RdictIter, WriteBatch
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DbClosedError,
+    DBCompactionStyle,
+    Options,
+    Rdict,
+    RdictIter,
+    UniversalCompactOptions,
+    WriteBatch,
+)
 
 from streams.core.errors import StoreDamaged, StoreLost
 from streams.core.fold import Deferred, settle
@@ -17,6 +27,10 @@ R = TypeVar("R", bound=Row)
 
 BLOCK_CACHE_BYTES = 8 << 20
 WRITE_BUFFER_BYTES = 8 << 20
+RUNS = 16
+"""Sorted runs before they are merged, MERGED or more at once: what merging rewrites the next
+snapshot uploads, what it leaves costs look-ups (docs/decisions/0014-snapshots.md)."""
+MERGED = 8
 MAX_CLEAN_ROWS = 20_000
 """Rows kept decoded between chunks; a bound on memory, never on meaning."""
 LARGE_ROW = 4_096
@@ -40,6 +54,14 @@ def open_database(path: Path) -> Rdict:
     # Most look-ups are of identities that are new: a third of the cost with a filter here too.
     options.set_memtable_prefix_bloom_ratio(0.05)
     options.set_memtable_whole_key_filtering(True)
+    options.set_compaction_style(DBCompactionStyle.universal())
+    merging = UniversalCompactOptions()
+    merging.min_merge_width = MERGED
+    merging.max_size_amplification_percent = 200
+    options.set_universal_compaction_options(merging)
+    options.set_level_zero_file_num_compaction_trigger(RUNS)
+    options.set_level_zero_slowdown_writes_trigger(2 * RUNS)
+    options.set_level_zero_stop_writes_trigger(3 * RUNS)
     table = BlockBasedOptions()
     table.set_block_cache(Cache(BLOCK_CACHE_BYTES))
     table.set_bloom_filter(10, False)
