@@ -14,6 +14,9 @@ from streams.cli.client import find_kafka, json_option, kafka_option, settings_f
 from streams.core.errors import Failed, Misuse
 from streams.settings import Settings
 
+NOT_STATE = ("snapshots", "up.lock", "logs")
+"""What a new data folder may hold."""
+
 
 @click.command()
 @click.option(
@@ -78,14 +81,15 @@ def _restore(
     from streams.runtime import failpoints  # noqa: PLC0415
 
     folder = Path(settings.data)
-    if not settings.kafka and (folder / "kafka").exists():
+    used = sorted(each.name for each in folder.glob("*") if each.name not in NOT_STATE)
+    if used:
         raise Misuse(
-            f"{folder} has a Kafka already: `streams up` goes on from it; "
-            "a restore begins with a new folder"
+            f"{folder} is in use ({used[0]}): `streams up` goes on from it; "
+            "a restore begins with a new folder, which may have snapshots"
         )
     failpoints.arm(settings.failpoint)
     of = bucket_of(settings, source)
-    restoring = Restoring(of, folder / "restored", _progress)
+    restoring = Restoring(of, folder / "restored", _progress, _warn)
     machine = Machine(
         settings, workers=workers, port=port, progress=_progress, warn=_warn, prepare=restoring
     )
@@ -100,6 +104,8 @@ def _restore(
         print(f"  restored {restoring.restored.rows:,} rows", flush=True)
 
     asyncio.run(until_stopped(machine, ready))
+    if restoring.restored is None:
+        raise Failed("stopped before all was restored: begin again with a new folder or cluster")
     return 0
 
 

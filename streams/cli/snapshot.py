@@ -155,7 +155,8 @@ async def _dropped(settings: Settings, hours: int, dry_run: bool) -> "Dropped":
     from streams.runtime.object_store import open_bin  # noqa: PLC0415
 
     now = time.time_ns() // 1000
-    return await drop_old(open_bin(settings), now - hours * HOUR, now=now, dry_run=dry_run)
+    before = now - hours * HOUR
+    return await drop_old(open_bin(settings), settings.group, before, now=now, dry_run=dry_run)
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

@@ -5,30 +5,34 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
+from rocksdict import Rdict
 
 from streams import topology
 from streams.adapters.object_folder import FolderStore
 from streams.core.errors import Failed, Misuse
 from streams.core.time import SECOND, parse_time
 from streams.dev.machine import Machine
-from streams.runtime import clients
+from streams.runtime import clients, positions
 from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest
 from streams.runtime.fold_jobs import control_job, fold_job
 from streams.runtime.log_sources import ArchivedLog
 from streams.runtime.new_cluster import MovedIn, move_in
 from streams.runtime.object_store import open_bin
+from streams.runtime.ownership import Ownership
 from streams.runtime.rebuild import rebuild
 from streams.runtime.replay import Asked, replay
 from streams.runtime.replayed import Replayed, ReplayedPartition
 from streams.runtime.snapshots import Bin, list_snapshots
-from streams.runtime.view import open_database
+from streams.runtime.view import open_database, scan_raw
 from streams.settings import Settings
 from streams.snapshots.names import Layout
 
@@ -102,10 +106,13 @@ class Restoring:
         Nothing is taken over, and what was written is read back and compared.
     """
 
-    def __init__(self, of: Bin, folder: Path, told: Told, *, drill: bool = False) -> None:
+    def __init__(
+        self, of: Bin, folder: Path, told: Told, warn: Told, *, drill: bool = False
+    ) -> None:
         self._of = of
         self._folder = folder
         self._told = told
+        self._warn = warn
         self._drill = drill
         self.restored: Restored | None = None
         self.same = True
@@ -117,7 +124,15 @@ class Restoring:
         ------
         Misuse
             There is nothing, or the cluster or the settings are not as they must be.
+        Failed
+            Kafka or the bucket does not do what it must.
         """
+        try:
+            await self._restore(settings)
+        except KafkaError as error:
+            raise Failed(f"Kafka at {settings.kafka}: {error!r}") from error
+
+    async def _restore(self, settings: Settings) -> None:
         began = time.monotonic()
         await self._check(settings)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -128,13 +143,18 @@ class Restoring:
                 sources=(ArchivedLog(self._of, settings.group),),
                 snapshots=self._of,
                 partitions=settings.partitions,
-                told=self._told,
+                # What older folds have made is better than nothing.
+                same_folds=False,
+                told=self._warn,
             ),
             self._folder,
         )
+        self._check_partitions(settings, found)
         read = time.monotonic()
         moved = await move_in(
-            *(settings, self._folder, found, self._of, self._told), takes_over=not self._drill
+            *(settings, self._folder, found, self._of, self._told),
+            into=open_bin(settings),
+            takes_over=not self._drill,
         )
         written = time.monotonic()
         if self._drill:
@@ -151,10 +171,14 @@ class Restoring:
                 f"{self._of.store.where} has no snapshot of {log} of the group {settings.group}"
             )
         if max(mine) >= settings.partitions:
-            raise Misuse(
-                f"{log} had at least {max(mine) + 1} partitions and STREAMS_PARTITIONS is "
-                f"{settings.partitions}: their number is fixed for life"
-            )
+            raise _wrong_partitions(f"at least {max(mine) + 1}", settings)
+
+    def _check_partitions(self, settings: Settings, found: Replayed) -> None:
+        for each in found.tenants:
+            with closing(open_database(self._folder / each.folder)) as db:
+                config = positions.read_config(db)
+            if config is not None and config.partitions != settings.partitions:
+                raise _wrong_partitions(str(config.partitions), settings)
 
     async def _as_written(self, settings: Settings, found: Replayed) -> bool:
         """Compare what the new changelogs hold with the states that were replayed."""
@@ -167,11 +191,27 @@ class Restoring:
                 there = here.with_name(f"{here.name}.written")
                 with closing(open_database(here)) as old, closing(open_database(there)) as new:
                     await rebuild(inquiry, job, each.partition, new)
-                    if digest(old.iter()) != digest(new.iter()):
+                    if digest(old.iter()) != digest(new.iter()) or _known(old) != _known(new):
                         return False
             return True
         finally:
             await inquiry.stop()
+
+
+def _wrong_partitions(had: str, settings: Settings) -> Misuse:
+    return Misuse(
+        f"the log had {had} partitions and STREAMS_PARTITIONS is {settings.partitions}: "
+        "their number is fixed for life"
+    )
+
+
+def _known(db: Rdict) -> str:
+    """Digest of what keeps events from being counted twice: fences and identities."""
+    total = sha256()
+    for prefix in (positions.ORIGIN_PREFIX, positions.CONFIG_KEY, positions.DEDUPE_PREFIX):
+        for key, value in scan_raw(db, prefix):
+            total.update(b"%d %b%d %b" % (len(key), key, len(value), value))
+    return total.hexdigest()
 
 
 def _restored(moved: MovedIn, found: Replayed, read: float, write: float) -> Restored:
@@ -199,10 +239,20 @@ async def drill(
         Kafka of the running system: tells what the bucket does not have.
     folder : Path
         Empty; for the drill alone.
+
+    Raises
+    ------
+    Failed
+        The live Kafka does not answer, or something of the new system does not.
     """
+    if live is not None:
+        async with clients.admin(live):
+            pass  # rather now than when all is done
     began, moment = time.monotonic(), time.time_ns() // 1000
-    settings = msgspec.structs.replace(settings, kafka="", s3_bucket="", bind="127.0.0.1:0")
-    restoring = Restoring(of, folder / "restored", told, drill=True)
+    settings = msgspec.structs.replace(
+        settings, kafka="", s3_bucket="", bind="127.0.0.1:0", replication=1
+    )
+    restoring = Restoring(of, folder / "restored", told, told, drill=True)
     machine = Machine(
         msgspec.structs.replace(settings, data=str(folder / "data")),
         workers=workers,
@@ -229,9 +279,7 @@ async def drill(
     assert restored is not None
     missing, rpo = None, 0.0
     if live is not None:
-        oldest, missing = await _missing(
-            msgspec.structs.replace(settings, kafka=live), restored.partitions, moment
-        )
+        oldest, missing = await _missing(live, settings, restored.partitions, moment)
         rpo = 0.0 if oldest is None else (moment - oldest) / SECOND
     elif restored.restored_to is not None:
         rpo = (moment - parse_time(restored.restored_to)) / SECOND
@@ -251,33 +299,53 @@ async def _count_one(api: str) -> None:
         "gen_ai.request.model": "gpt-4o",
         "gen_ai.usage.input_tokens": 1,
     }
-    async with httpx.AsyncClient(base_url=api, trust_env=False, timeout=60) as http:
-        sent = await http.post(f"/v1/tenants/{PROBE}/messages", json={"usage": usage})
-        sent.raise_for_status()
-        (at,) = sent.json()["events"]
-        after = f"{at['topic']}:{at['partition']}:{at['offset']}"
-        found = await http.get(
-            f"/v1/tenants/{PROBE}/usage", params={"after": after, "wait_ms": "60000"}
-        )
-        found.raise_for_status()
-        if found.json()["total"]["calls"] != 1:
-            raise Failed("the new cluster did not count the event that was sent to it")
+    try:
+        async with httpx.AsyncClient(base_url=api, trust_env=False, timeout=90) as http:
+            sent = await http.post(f"/v1/tenants/{PROBE}/messages", json={"usage": usage})
+            sent.raise_for_status()
+            (at,) = sent.json()["events"]
+            after = f"{at['topic']}:{at['partition']}:{at['offset']}"
+            found = await http.get(
+                f"/v1/tenants/{PROBE}/usage", params={"after": after, "wait_ms": "60000"}
+            )
+            found.raise_for_status()
+    except httpx.HTTPError as error:
+        raise Failed(f"the new system does not answer: {error!r}") from error
+    if not found.json()["total"]["calls"]:
+        raise Failed("the new system did not count the event that was sent to it")
 
 
 async def _missing(
-    settings: Settings, partitions: list[ReplayedPartition], until: int
+    live: str, settings: Settings, partitions: list[ReplayedPartition], until: int
 ) -> tuple[int | None, int]:
     """Time of the oldest record of the live logs that was not restored, and how many there are.
 
     Ticks and other records of the logs' own do not count.
     """
+    settings = msgspec.structs.replace(settings, kafka=live)
+    try:
+        return await _read_missing(settings, partitions, until)
+    except KafkaError as error:
+        raise Failed(f"the live Kafka at {live}: {error!r}") from error
+
+
+async def _read_missing(
+    settings: Settings, partitions: list[ReplayedPartition], until: int
+) -> tuple[int | None, int]:
     oldest, count = None, 0
+    ownership = Ownership(settings)
+    await ownership.start()
+    await ownership.stop()
     async with clients.reader(settings.kafka) as consumer:
         for each in partitions:
             tp = TopicPartition(each.topic, each.partition)
             begin = (await consumer.beginning_offsets([tp]))[tp]
             end = (await consumer.end_offsets([tp]))[tp]
-            start = max(begin, each.offset + 1)
+            known = ownership.incarnations.get(each.topic, 0) == each.incarnation
+            wanted = each.offset + 1 if known else 0
+            start = max(begin, wanted)
+            # What is gone from both places.
+            count += start - wanted
             if start >= end:
                 continue
             async for records in clients.read_to(consumer, tp, start, end):

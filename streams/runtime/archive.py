@@ -7,8 +7,7 @@ never contradict each other (streams/snapshots/segments.py).
 
 import asyncio
 import logging
-import math
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -57,25 +56,26 @@ class Part(msgspec.Struct, frozen=True):
     """Offset at which the log goes on; what is missing below it was no record."""
 
 
-async def begin_after(of: Bin, place: Place, incarnation: int, follows: Position) -> None:
+async def begin_after(of: Bin, place: Place, incarnation: int, follows: Position) -> bool:
     """Say where an incarnation of a log goes on from: what comes later in the one before is void.
 
-    Whoever restores says so: the first cluster may not be as dead as it is thought to be.
+    Whoever restores says so: the first cluster may not be as dead as it is thought to be. Returns
+    whether nobody else has said it.
     """
     segment = Segment(place, incarnation, 0, 0)
     data = seal(segment, (), streams.__version__, follows=follows)
-    await asyncio.to_thread(of.store.put_if_absent, of.layout.segment(segment), data)
+    return await asyncio.to_thread(of.store.put_if_absent, of.layout.segment(segment), data)
 
 
-async def read_follows(of: Bin, segments: Iterable[Segment]) -> list[Position]:
-    """Return where earlier incarnations end, as `begin_after` has said.
+async def read_follows(of: Bin, place: Place) -> list[Position]:
+    """Return where earlier incarnations of a log end, as `begin_after` has said.
 
     Raises
     ------
     BadSegment
     """
     found = []
-    for segment in segments:
+    for segment in await list_segments(of, place):
         if not segment.end:
             head, _ = await asyncio.to_thread(_read, of, segment)
             if head.follows is not None:
@@ -136,7 +136,6 @@ async def archive(
     folded: Folded,
     *,
     archived: int | None = None,
-    quiet_for: int = 0,
 ) -> Archived:
     """Bring what is folded and not archived yet into segments.
 
@@ -146,8 +145,6 @@ async def archive(
         Without a group, reads what is committed.
     archived : int, optional
         Where the archive of this incarnation ends; None: look.
-    quiet_for : int
-        Milliseconds of log time for which nothing is written where only time has passed.
 
     Raises
     ------
@@ -165,8 +162,6 @@ async def archive(
     first = begin if done is None else max(done, begin)
     count = size = 0
     async for until, records in _portions(consumer, tp, first, end):
-        if not count and _quiet(records) < quiet_for:
-            break
         segment = Segment(place, folded.incarnation, first, until)
         data = await asyncio.to_thread(seal, segment, records, streams.__version__)
         reach("archive.sealed")
@@ -195,13 +190,6 @@ async def _portions(
                 portion, weight, start = [], 0, record.offset + 1
     if start < end:
         yield end, portion
-
-
-def _quiet(records: Sequence[LogRecord]) -> float:
-    """How long nothing but time has passed: the log's own records have no key."""
-    if any(record.key for record in records):
-        return math.inf
-    return records[-1].timestamp - records[0].timestamp if records else 0
 
 
 def _kept(record: Any) -> LogRecord:

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams.core.errors import StreamsError
-from streams.core.time import HOUR
+from streams.core.time import HOUR, SECOND
 from streams.runtime import clients, metrics
 from streams.runtime.archive import Archived, Folded, archive
 from streams.runtime.owner import PartitionOwner
@@ -23,6 +25,15 @@ log = logging.getLogger(__name__)
 
 SECONDS = 60.0
 """For one partition a turn; a transaction that its owner left open is over by then."""
+
+
+class _Last(NamedTuple):
+    """What was archived; of another store others may have archived more."""
+
+    store: PartitionStore
+    changes: int
+    end: int
+    at: float
 
 
 class Archiver:
@@ -40,8 +51,7 @@ class Archiver:
         self._settings = settings
         self._into = into
         self._owners = owners
-        self._ends: dict[TP, tuple[PartitionStore, int]] = {}
-        """Where the archive ends, as long as a store is the same: else others may have gone on."""
+        self._last: dict[TP, _Last] = {}
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -59,51 +69,57 @@ class Archiver:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._settings.archive_seconds)
-            await self.take()
+            try:
+                await self.take()
+            except Exception:
+                # Without an archive nobody could restore, and nobody would be told.
+                log.exception("logs are not archived")
 
-    async def take(self, *, ticks: bool = False) -> list[Archived]:
+    async def take(self, *, unchanged: bool = False) -> list[Archived]:
         """Archive what was folded since.
 
         Parameters
         ----------
-        ticks : bool
+        unchanged : bool
             Also where only time has passed. Otherwise that waits: for a quarter of the time that
             Kafka keeps the log.
         """
         taken = []
-        quiet_for = 0 if ticks else self._settings.log_retention_hours * HOUR // 4 // 1000
         async with self._turn:
             try:
                 async with clients.reader(self._settings.kafka) as consumer:
                     for owner in list(self._owners()):
-                        done = await self._one(consumer, owner, quiet_for)
-                        if done is not None:
-                            taken.append(done)
+                        # What runs has checked that Kafka's log is the one that it has folded.
+                        store = owner.store
+                        if store is None or owner.state != "running":
+                            continue
+                        if unchanged or self._changed(owner.tp, store):
+                            done = await self._one(consumer, owner.tp, store)
+                            taken += [] if done is None else [done]
             except KafkaError as error:
                 log.warning("logs are not archived: %r", error)
         return taken
 
+    def _changed(self, tp: TP, store: PartitionStore) -> bool:
+        last = self._last.get(tp)
+        if last is None or last.store is not store or store.changes != last.changes:
+            return True
+        old = self._settings.log_retention_hours * HOUR // SECOND / 4
+        return time.monotonic() - last.at > old
+
     async def _one(
-        self, consumer: AIOKafkaConsumer, owner: PartitionOwner, quiet_for: int
+        self, consumer: AIOKafkaConsumer, tp: TP, store: PartitionStore
     ) -> Archived | None:
-        # What runs has checked that Kafka's log is the one that it has folded.
-        store = owner.store
-        if store is None or owner.state != "running":
-            return None
-        known, end = self._ends.get(owner.tp, (None, None))
-        place = Place(self._settings.group, *owner.tp)
-        folded = Folded(place, store.source.incarnation, store.source.offset)
+        last = self._last.pop(tp, None)
+        changes, source = store.changes, store.source
+        folded = Folded(Place(self._settings.group, *tp), source.incarnation, source.offset)
+        archived = last.end if last is not None and last.store is store else None
         try:
             async with asyncio.timeout(SECONDS):
-                done = await archive(
-                    *(self._into, consumer, folded),
-                    archived=end if known is store else None,
-                    quiet_for=quiet_for,
-                )
-        except (StreamsError, OSError, TimeoutError) as error:
-            self._ends.pop(owner.tp, None)
-            log.warning("the log of %s[%d] is not archived: %r", *owner.tp, error)
+                done = await archive(self._into, consumer, folded, archived=archived)
+        except (StreamsError, KafkaError, OSError, TimeoutError) as error:
+            log.warning("the log of %s[%d] is not archived: %r", *tp, error)
             return None
-        self._ends[owner.tp] = store, done.end
+        self._last[tp] = _Last(store, changes, done.end, time.monotonic())
         metrics.ARCHIVED_BYTES.inc(done.bytes)
         return done

@@ -23,7 +23,7 @@ class Dropped(msgspec.Struct, frozen=True):
     """Older too, but a partition could not be restored without them."""
 
 
-async def drop_old(of: Bin, before: int, *, now: int, dry_run: bool = False) -> Dropped:
+async def drop_old(of: Bin, group: str, before: int, *, now: int, dry_run: bool = False) -> Dropped:
     """Drop what was written before a time and is not needed; files go with the next collection.
 
     Parameters
@@ -33,11 +33,13 @@ async def drop_old(of: Bin, before: int, *, now: int, dry_run: bool = False) -> 
     """
     snapshots: dict[Place, list[Listed]] = defaultdict(list)
     for listed in await list_snapshots(of):
-        snapshots[listed.place].append(listed)
+        if listed.place.group == group:
+            snapshots[listed.place].append(listed)
     segments: dict[Place, list[KeptSegment]] = defaultdict(list)
     for stored in await asyncio.to_thread(lambda: list(of.store.list(of.layout.archive()))):
         segment = of.layout.read_segment(stored.name)
-        if segment is not None:
+        # Marks (they hold nothing) say where a cluster went on from: they stay.
+        if segment is not None and segment.end and segment.place.group == group:
             segments[segment.place].append(KeptSegment(segment, stored.modified))
     found = Dropped((), (), ())
     for place in sorted(snapshots.keys() | segments.keys()):

@@ -142,8 +142,7 @@ class Folding:
 
     def enter(self, incarnation: int) -> None:
         """Go on at the beginning of a later incarnation of the log; between two rounds."""
-        log_time = self.source.log_time
-        self.source = self.reached = positions.Source(incarnation, -1, "", log_time)
+        self.source = self.reached = self.source.entering(incarnation)
 
     def take(self, records: Sequence[Any]) -> Work:
         """Make ready what of these records, which follow each other, is not folded yet.
@@ -177,6 +176,8 @@ class Folding:
         make, identities = self._make, work.identities
         log_time, incarnation = self.reached.log_time, self.reached.incarnation
         raw, decoded = work.raw, work.decoded
+        # An outage must not use up the time for which duplicates are known.
+        paused = self.reached.pause_until(raw[work.at].timestamp * 1000)
         for at in range(work.at, len(decoded)):
             record, place = decoded[at], raw[at]
             timestamp = place.timestamp * 1000
@@ -189,7 +190,7 @@ class Folding:
             if (
                 identities is not None
                 and (identity := identities[at]) is not None
-                and not self._dedupe.first(identity, log_time)
+                and not self._dedupe.first(identity, log_time - paused)
             ):
                 metrics.SKIPPED.labels("duplicate").inc()
                 continue
@@ -216,7 +217,7 @@ class Folding:
         work.at = at + 1
         last = raw[at]
         self.reached = positions.Source(
-            incarnation, last.offset, positions.fingerprint(last), log_time
+            incarnation, last.offset, positions.fingerprint(last), log_time, paused
         )
 
     def _following(self, body: Config, place: Any) -> Config:
@@ -234,7 +235,8 @@ class Folding:
             for record in work.decoded
         ]
         work.window = self._dedupe.window
-        self._dedupe.load([i for i in work.identities if i is not None], self.source.log_time)
+        known = [i for i in work.identities if i is not None]
+        self._dedupe.load(known, self.source.running_time)
 
     def _where(self, record: Any) -> str:
         return f"{self._topic}/{self._partition}/{record.offset}"
@@ -251,7 +253,7 @@ class Folding:
         rows += self._fences.rows()
         rows.append((positions.SOURCE_KEY, positions.encode(reached)))
         if self._next_config is not None:
-            since = self._dedupe.since(reached.log_time)
+            since = self._dedupe.since(reached.running_time)
             rows.append((positions.CONFIG_KEY, positions.encode(self._next_config)))
             rows.append((positions.DEDUPE_SINCE_KEY, positions.number(since)))
         return rows, changed
@@ -272,11 +274,11 @@ class Folding:
     def write(self, batch: WriteBatch, rows: list[tuple[bytes, bytes | None]]) -> None:
         """Add the rows and the identities to a batch."""
         write(batch, rows)
-        log_time = self.reached.log_time
+        at = self.reached.running_time
         if self._dedupe.dirty:
-            self._dedupe.write(batch, log_time)
+            self._dedupe.write(batch, at)
         if self._next_config is not None:
-            self._dedupe.change_window(batch, self._next_config.dedupe_hours * HOUR, log_time)
+            self._dedupe.change_window(batch, self._next_config.dedupe_hours * HOUR, at)
 
     def committed(self) -> None:
         """Begin the next round: the batch is written."""

@@ -88,6 +88,9 @@ def plan(
         incarnations = [n for n in incarnations if n > after[0]]
         incarnations.insert(0, after[0])
     steps: list[Step] = []
+    if after is None and incarnations and incarnations[0] > 0:
+        # It was made anew, or restored, and nobody has what was there before.
+        steps.append(Step(Span(0, 0, 1), None))
     for incarnation in incarnations:
         mine = [(source, span) for source, span in have if span.incarnation == incarnation]
         steps += _within(incarnation, at, mine)
@@ -145,16 +148,17 @@ class ArchivedLog:
     async def spans(self, tp: TopicPartition) -> Sequence[Span]:
         """Return one for each run of segments without a hole."""
         spans: list[Span] = []
-        segments = await list_segments(self._of, self._place(tp))
-        for segment in segments:
+        for segment in await list_segments(self._of, self._place(tp)):
             last = spans[-1] if spans else None
             if last and last.incarnation == segment.incarnation and segment.first <= last.end:
                 spans[-1] = Span(last.incarnation, last.begin, max(last.end, segment.end))
             else:
                 spans.append(Span(segment.incarnation, segment.first, segment.end))
-        for cut in await read_follows(self._of, segments):
+        for cut in await read_follows(self._of, self._place(tp)):
             # What a first cluster went on with after the second one had begun.
             spans = [_until(span, cut) for span in spans]
+            # And where it must have got to, for the second one to begin there.
+            spans.append(Span(cut.incarnation, cut.offset, cut.offset))
         return spans
 
     async def read(self, tp: TopicPartition, span: Span) -> AsyncGenerator[Sequence[Any], None]:

@@ -7,8 +7,9 @@ The steps, in order:
  3. announce  the next incarnation of each topic that is read by position: offsets of the old
               cluster and of this one are never compared, neither in fences nor among snapshots
  4. write     each partition's rows and identities (whole_state.py), and its memories' records
- 5. tell      control, first in its log, that what was said last may be lost
- 6. allow     the workers
+ 5. tell      control that what was said last may be lost
+ 6. claim     in the bucket: what the first cluster archives from now on is void
+ 7. allow     the workers
 
 Whoever dies on the way leaves a cluster on which nobody folds; another one is to be taken then.
 """
@@ -16,6 +17,7 @@ Whoever dies on the way leaves a cluster on which nobody folds; another one is t
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -25,9 +27,10 @@ from rocksdict import Rdict
 
 from streams import topology
 from streams.core import log as facts
-from streams.core.errors import Misuse
+from streams.core.errors import Failed, Misuse
 from streams.core.fold import Entry
-from streams.core.log import VERSION, LogRestored, Record, Tick
+from streams.core.log import DEFAULT_CONFIG, VERSION, LogRestored, Record, Tick
+from streams.core.time import HOUR, format_time
 from streams.memory.published import published
 from streams.runtime import clients, positions
 from streams.runtime.archive import begin_after, list_segments
@@ -68,6 +71,7 @@ async def move_in(
     of: Bin,
     told: Told,
     *,
+    into: Bin | None = None,
     takes_over: bool = True,
 ) -> MovedIn:
     """Write the states of a folder into the cluster.
@@ -80,6 +84,8 @@ async def move_in(
         What `streams.runtime.replay.replay` has made in the folder.
     of : Bin
         Where they came from: its names tell which incarnations there were.
+    into : Bin, optional
+        Where the new cluster's own go, if elsewhere.
     takes_over : bool
         Whether this cluster is the active one from now on: what the one before archives later is
         void then.
@@ -89,12 +95,14 @@ async def move_in(
     Misuse
         The cluster holds records already.
     """
+    buckets = [of] if into is None or into.store.where == of.store.where else [of, into]
     inquiry = Inquiry(settings.kafka)
     await inquiry.start()
     plain = clients.plain_producer(settings.kafka)
     await plain.start()
     try:
         await _check_empty(settings, inquiry)
+        await _check_inputs(settings, inquiry, folder, replayed)
         incarnation = 1 + await _newest_incarnation(settings, folder, replayed, of)
         await announce_restore(plain, settings, unfinished=True)
         reach("restore.forbidden")
@@ -106,21 +114,67 @@ async def move_in(
             job = fold_job(settings) if each.log == "tenant" else control_job(settings)
             told(f"writing {each.topic}[{each.partition}]")
             one = await _write(settings, job, each.partition, folder / each.folder, incarnation)
-            if takes_over:
-                place = Place(settings.group, each.topic, each.partition)
-                follows = Position(each.incarnation, each.offset + 1)
-                await begin_after(of, place, incarnation, follows)
             reach("restore.written")
             rows, identities = rows + one.rows, identities + one.identities
             memories += one.memories
         restored = Record(VERSION, "", None, "", "", _now(), LogRestored(incarnation))
         control = topology.name(settings, topology.TENANT_CONTROL)
         await plain.send_and_wait(control, facts.encode(restored), b"", 0)
+        if takes_over:
+            for bucket in buckets:
+                await _take_over(settings, replayed, incarnation, bucket)
         await announce_restore(plain, settings, unfinished=False)
         return MovedIn(incarnation, rows, identities, memories)
     finally:
         await plain.stop()
         await inquiry.stop()
+
+
+async def _check_inputs(
+    settings: Settings, inquiry: Inquiry, folder: Path, replayed: Replayed
+) -> None:
+    """See to it that what is mirrored already is not older than what is known of duplicates."""
+    since = 0
+    for each in replayed.tenants:
+        with closing(open_database(folder / each.folder)) as db:
+            source = positions.read_source(db) or positions.NOTHING
+            config = positions.read_config(db) or DEFAULT_CONFIG
+        since = max(since, source.log_time - config.dedupe_hours * HOUR)
+    for short in topology.INPUTS:
+        topic = topology.name(settings, short)
+        for partition in range(await inquiry.partitions(topic)):
+            tp = TopicPartition(topic, partition)
+            first = await _first_time(settings, inquiry, tp)
+            if first is not None and first < since:
+                raise Misuse(
+                    f"{topic}[{partition}] at {settings.kafka} begins at {format_time(first)}: "
+                    f"what is older than {format_time(since)} may have been counted and can't be "
+                    "known any more; delete the records before that time, then restore"
+                )
+
+
+async def _first_time(settings: Settings, inquiry: Inquiry, tp: TopicPartition) -> int | None:
+    """Time of a partition's first record, microseconds."""
+    begin, end = await inquiry.bounds(tp)
+    if begin == end:
+        return None
+    async with clients.reader(settings.kafka) as consumer:
+        async for records in clients.read_to(consumer, tp, begin, end):
+            first: int = records[0].timestamp * 1000
+            return first
+    return None
+
+
+async def _take_over(settings: Settings, replayed: Replayed, incarnation: int, of: Bin) -> None:
+    """Say in the bucket that this cluster goes on; not before it can."""
+    for each in replayed.partitions:
+        place = Place(settings.group, each.topic, each.partition)
+        follows = Position(each.incarnation, each.offset + 1)
+        if not await begin_after(of, place, incarnation, follows):
+            raise Failed(
+                f"somebody else has restored from {of.store.where} meanwhile "
+                f"(incarnation {incarnation})"
+            )
 
 
 def _read_by_position(settings: Settings) -> list[str]:
@@ -130,7 +184,7 @@ def _read_by_position(settings: Settings) -> list[str]:
 
 
 async def _check_empty(settings: Settings, inquiry: Inquiry) -> None:
-    """Inputs may be there: whoever mirrored them, what the states know of is not counted again."""
+    """Inputs may be there, mirrored: what is known of the states' events is not counted again."""
     for topic in topology.topics(settings):
         for partition in range(topic.partitions if topic.internal else 0):
             if await inquiry.end(TopicPartition(topic.name, partition)):
@@ -178,7 +232,7 @@ async def _write(
     await producer.start()
     try:
         old = positions.read_source(db) or positions.NOTHING
-        source = positions.Source(incarnation, -1, "", old.log_time)
+        source = old.entering(incarnation)
         written = await write_whole(producer, job, partition, db, source)
         memories = 0
         for portion in _records(job, partition, db, source):

@@ -272,7 +272,7 @@ class PartitionOwner(PartitionReader):
         self._topic_id = await topic_id(self.host.inquiry.admin, self.tp.topic)
         incarnation = self.host.ownership.incarnations.get(self.tp.topic, 0)
         if incarnation > source.incarnation:
-            source = positions.Source(incarnation, -1, "", source.log_time)
+            source = source.entering(incarnation)
         next_offset = await recovery.check_position(
             self.host.inquiry,
             TopicPartition(*self.tp),

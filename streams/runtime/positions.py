@@ -42,7 +42,25 @@ class Source(msgspec.Struct, frozen=True, array_like=True):
     incarnation: int
     offset: int
     fingerprint: str
+    """Empty before the first record of an incarnation."""
     log_time: int
+    paused: int = 0
+    """How much of the log time passed between incarnations, microseconds: nobody folded then."""
+
+    @property
+    def running_time(self) -> int:
+        """Log time but for the pauses: what identities are kept by."""
+        return self.log_time - self.paused
+
+    def entering(self, incarnation: int) -> "Source":
+        """At the beginning of a later incarnation."""
+        return Source(incarnation, -1, "", self.log_time, self.paused)
+
+    def pause_until(self, timestamp: int) -> int:
+        """Return how much was paused when the next record is of this time (microseconds)."""
+        if self.fingerprint or not self.incarnation or not self.log_time:
+            return self.paused
+        return self.paused + max(0, timestamp - self.log_time)
 
 
 class OriginKey(msgspec.Struct, frozen=True, array_like=True):

@@ -20,6 +20,7 @@ import streams
 from streams.core.log import DEFAULT_CONFIG, VERSION
 from streams.core.time import format_time
 from streams.runtime import positions
+from streams.runtime.archive import read_follows
 from streams.runtime.fold_jobs import control_job, fold_job
 from streams.runtime.folding import Folding
 from streams.runtime.job import Job
@@ -52,6 +53,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Of the tenant log."""
     until: int | None = None
     """Log time, microseconds."""
+    same_folds: bool = True
+    """Whether a snapshot must be of these folds: else it is not what they make of the log."""
     told: Told = lambda _: None
     advanced: Callable[[int, int], None] = lambda _done, _total: None
     """Hears of offsets done and of how many there are."""
@@ -202,33 +205,42 @@ async def _begun(asked: Asked, job: Job, partition: int, folder: Path) -> _Begun
     """Bring back the newest snapshot that may be used, and look what is to be read after it."""
     path = folder / f"{job.topic}-{partition}"
     begun_from = "zero"
+    passed: list[Passed] = []
     if asked.snapshots is not None:
-        begun_from = await _restored(asked, asked.snapshots, job, partition, path) or begun_from
+        name, passed = await _restored(asked, asked.snapshots, job, partition, path)
+        begun_from = name or begun_from
     db = open_database(path)
     try:
         source = positions.read_source(db)
     finally:
         db.close()
     steps = await steps_from(source, TopicPartition(job.topic, partition), asked.sources)
+    if source is None and passed and not steps:
+        raise LogGap(
+            f"{job.topic}[{partition}]: none of {len(passed)} snapshots can be used, and its log "
+            f"is nowhere; {passed[0].name}: {passed[0].why}"
+        )
     return _Begun(job, partition, begun_from, steps)
 
 
 async def _restored(
     asked: Asked, snapshots: Bin, job: Job, partition: int, path: Path
-) -> str | None:
+) -> tuple[str | None, list[Passed]]:
     """Name of the snapshot that was brought back, None where there is none to be used."""
+    place = Place(asked.settings.group, job.topic, partition)
     wanted = Wanted(
-        place=Place(asked.settings.group, job.topic, partition),
+        place=place,
         fold_version=VERSION,
-        same_folds=True,
+        same_folds=asked.same_folds,
         schemas=tuple(job.schemas),
         until=asked.until,
+        cuts=tuple(await read_follows(snapshots, place)),
     )
     passed: list[Passed] = []
     restored = await restore(snapshots, wanted, path, passed=passed)
     for each in passed:
         asked.told(f"{job.topic}[{partition}]: not from {each.name}: {each.why}")
-    return None if restored is None else restored.name
+    return None if restored is None else restored.name, passed
 
 
 async def _replayed(

@@ -107,7 +107,7 @@ class Snapshotter:
         taken = []
         async with self._turn:
             if self._archiver is not None:
-                await self._archiver.take(ticks=unchanged)
+                await self._archiver.take(unchanged=unchanged)
             for owner in list(self._owners()):
                 if owner.store is not None and (unchanged or self._changed(owner)):
                     taken.append(await self._one(owner))

@@ -126,6 +126,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it must be of that version: what is folded on is to be what it folded from zero."""
     until: int | None = None
     """Log time, microseconds: what is of a later one is not wanted."""
+    cuts: tuple[Position, ...] = ()
+    """Where incarnations of the log end that a second cluster has gone on from."""
 
     def may_be(self, position: Position) -> bool:
         """Return whether a name alone does not rule it out."""
@@ -149,4 +151,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             return f"its folds ({manifest.fold_version}) are older than this code's"
         if self.until is not None and manifest.log_time > self.until:
             return f"it is of {format_time(manifest.log_time)}, later than what is wanted"
+        for cut in self.cuts:
+            here = manifest.source_incarnation == cut.incarnation
+            if here and manifest.source_offset >= cut.offset:
+                return "it goes on where a second cluster had already begun"
         return None

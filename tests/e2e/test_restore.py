@@ -196,7 +196,7 @@ async def test_a_restore_that_was_killed_leaves_nobody_folding(
 
     ended = await cli(new_kafka(first), *arguments)
     assert ended.code == 2
-    assert "has a Kafka already" in ended.err
+    assert "is in use" in ended.err
 
     env = new_kafka(first) | {"STREAMS_DATA": second}
     async with process(env, "up") as up:
@@ -218,5 +218,14 @@ async def test_a_cluster_that_is_in_use_is_left_alone(first: System) -> None:
     ended = await cli(env, "restore", "--from", first.settings.data)
     assert ended.code == 2
     assert "holds records already" in ended.err
-    ended = await cli(environment(first.settings) | {"STREAMS_PARTITIONS": "1"}, "restore")
-    assert ended.code == 2
+    for wrong, says in (
+        ({"STREAMS_PARTITIONS": "1"}, "the log had at least 2 partitions"),
+        ({"STREAMS_PARTITIONS": "3"}, "the log had 2 partitions"),
+        ({"STREAMS_GROUP": "other"}, "has no snapshot"),
+    ):
+        env = new_kafka(first) | wrong
+        ended = await cli(env, "restore", "--drill", "--from", first.settings.data)
+        assert ended.code == 2, ended
+        assert says in ended.err
+    ended = await cli(new_kafka(first), "restore", "--data", f"{first.settings.data}/none")
+    assert (ended.code, "nothing to restore from" in ended.err) == (2, True)

@@ -15,8 +15,10 @@ from streams.runtime.archive import (
     Folded,
     Part,
     archive,
+    begin_after,
     list_segments,
     read_archive,
+    read_follows,
 )
 from streams.runtime.snapshots import Bin
 from streams.snapshots.names import Place, Position, Segment
@@ -106,6 +108,14 @@ async def test_what_is_listed_but_not_there_is_told(
         await read(bucket, Position(0, 0))
 
 
+async def test_who_goes_on_says_so_once(bucket: Bin) -> None:
+    assert await begin_after(bucket, PLACE, 5, Position(0, 4))
+    assert not await begin_after(bucket, PLACE, 5, Position(0, 9))
+    assert await read_follows(bucket, PLACE) == [Position(0, 4)]
+    assert await read_follows(bucket, Place("g", "log", 1)) == []
+    assert await read(bucket, Position(5, 0)) == []
+
+
 class Log:
     """A topic of one partition, on the real broker."""
 
@@ -166,16 +176,6 @@ async def test_what_is_folded_is_archived_once(
     ]
     assert (await archive(bucket, consumer, topic.folded(7))).records == 1
     assert [end for _, end in offsets(await read(bucket, Position(0, 5), topic.place))] == [5, 7]
-
-
-async def test_ticks_alone_can_wait(topic: Log, consumer: AIOKafkaConsumer, bucket: Bin) -> None:
-    await topic.append(b"", b"")
-    assert (await archive(bucket, consumer, topic.folded(1), quiet_for=3_600_000)).records == 0
-    await topic.append(b"tenant")
-    done = await archive(bucket, consumer, topic.folded(2), quiet_for=3_600_000)
-    assert (done.records, done.end) == (3, 3)
-    await topic.append(b"")
-    assert (await archive(bucket, consumer, topic.folded(3))).records == 1
 
 
 async def test_what_kafka_has_forgotten_is_a_gap(

@@ -27,14 +27,14 @@ async def test_what_is_old_goes_once_it_is_meant(tmp_path: Path) -> None:
     for segment in segments:
         bucket.store.put_if_absent(LAYOUT.segment(segment), seal(segment, [], "0.1"))
     later = time.time_ns() // 1000 + 100 * HOUR
-    dry = await drop_old(bucket, later - HOUR, now=later, dry_run=True)
+    dry = await drop_old(bucket, PLACE.group, later - HOUR, now=later, dry_run=True)
     assert dry.snapshots == tuple(names[:2])
     assert dry.segments == tuple(map(LAYOUT.segment, segments[:3]))
     assert dry.needed == (names[2], LAYOUT.segment(segments[3]))
     assert len(list(bucket.store.list(""))) == 7
-    assert await drop_old(bucket, later - HOUR, now=later) == dry
+    assert await drop_old(bucket, PLACE.group, later - HOUR, now=later) == dry
     left = [one.name for one in bucket.store.list("")]
     assert sorted(left) == sorted(dry.needed)
-    assert (await drop_old(bucket, later - HOUR, now=later)).snapshots == ()
+    assert (await drop_old(bucket, PLACE.group, later - HOUR, now=later)).snapshots == ()
     assert [one.position.offset for one in await list_snapshots(bucket)] == [30]
-    assert (await drop_old(bucket, 0, now=later)).needed == ()
+    assert (await drop_old(bucket, PLACE.group, 0, now=later)).needed == ()

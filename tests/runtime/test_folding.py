@@ -89,6 +89,27 @@ def test_a_config_record_ends_its_round(db: Rdict) -> None:
     assert (work.left, counted(db)) == (False, 2)
 
 
+def test_an_outage_does_not_use_up_the_time_for_which_duplicates_are_known(db: Rdict) -> None:
+    hour = 3_600_000
+    one = folding(db)
+
+    def fold(first: int, events: list[Record], at: int) -> int:
+        one.fold(one.take(chunk(first, events, timestamp=at).records), math.inf)
+        commit(db, one)
+        return counted(db)
+
+    assert fold(0, [event(0, "a"), event(1, "b")], hour) == 2
+    # Lost, and restored after three days: offsets and origins begin anew, and all is sent again.
+    one.enter(1)
+    back = 73 * hour
+    assert fold(0, [event(100, "a")], back) == 2
+    one = folding(db)
+    assert fold(1, [event(101, "b"), event(102, "c")], back + 23 * hour) == 3
+    assert fold(3, [event(103, "b"), event(104, "c")], back + 25 * hour) == 4
+    assert one.source.paused == 72 * hour * 1000 - 1000
+    assert one.source.log_time == back * 1000 + 25 * hour * 1000 + 1000
+
+
 def test_a_round_ends_when_its_time_is_over(db: Rdict) -> None:
     one = folding(db)
     work = one.take(chunk(0, [event(n) for n in range(100)]).records)

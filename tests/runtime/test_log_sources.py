@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from streams.adapters.object_folder import FolderStore
 from streams.core.errors import Failed
 from streams.runtime import clients
+from streams.runtime.archive import begin_after
 from streams.runtime.log_sources import ArchivedLog, LogGap, LogSource, Span, kafka_log, plan
 from streams.runtime.snapshots import Bin
 from streams.settings import Settings
-from streams.snapshots.names import Layout, Place, Segment
+from streams.snapshots.names import Layout, Place, Position, Segment
 from streams.snapshots.segments import LogRecord, seal
 
 from .replaying import FakeLog
@@ -54,6 +55,34 @@ def test_what_nobody_has_is_a_step_without_a_source() -> None:
     assert planned((0, 9), [Span(0, 30, 40)], [Span(0, 60, 70)], last=35) == [
         (None, 0, 10, 30),
         (ARCHIVE, 0, 30, 36),
+    ]
+
+
+def test_what_was_before_the_first_incarnation_that_is_left_is_missed() -> None:
+    assert planned(None, [], [Span(1, 0, 9)])[0][0] is None
+    assert planned((1, 3), [], [Span(1, 0, 9)]) == [(KAFKA, 1, 4, 9)]
+
+
+async def test_the_archive_ends_where_a_second_cluster_has_begun(tmp_path: Path) -> None:
+    """What the first one archived later is void; what it should have archived is missed."""
+    place = Place("g", "log", 0)
+    bucket = Bin(FolderStore(tmp_path), Layout.of("p"))
+    for first, end in ((0, 50), (50, 90)):
+        segment = Segment(place, 0, first, end)
+        records = [LogRecord(offset, offset, b"t", b"v") for offset in range(first, end)]
+        bucket.store.put_if_absent(bucket.layout.segment(segment), seal(segment, records, "0"))
+    archived = ArchivedLog(bucket, "g")
+    tp = TopicPartition("log", 0)
+    await begin_after(bucket, place, 1, Position(0, 60))
+    steps = plan(None, [(archived, await archived.spans(tp))])
+    assert [(s.span.begin, s.span.end) for s in steps] == [(0, 60)]
+    read = [r.offset async for batch in archived.read(tp, steps[0].span) for r in batch]
+    assert read[:60] == list(range(60))
+    bucket.store.delete([bucket.layout.segment(Segment(place, 0, 50, 90))])
+    steps = plan(None, [(archived, await archived.spans(tp))])
+    assert [(s.source, s.span.begin, s.span.end) for s in steps] == [
+        (archived, 0, 50),
+        (None, 50, 60),
     ]
 
 

@@ -43,7 +43,7 @@ async def test_state_fences_and_identities_move(
         assert (moved.source, counted(moved)) == (source, 10)
         assert written.end == moved.changelog_offset
         # Origins of before, and the same events sent again to the new cluster.
-        await moved.apply(chunk(0, [event(n) for n in range(10)]))
+        await moved.apply(chunk(0, [event(n, f"other {n}") for n in range(10)]))
         await moved.apply(chunk(10, [event(100 + n, str(n)) for n in range(10)]))
         assert counted(moved) == 10
         await moved.apply(chunk(20, [event(200)]))
