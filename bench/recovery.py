@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import counting_job as job
+import first_fold
 import harness
 from aiokafka.admin import NewTopic
 from harness import say
@@ -50,6 +51,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="interleaved runs (3)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--rows", type=int, default=ROWS, help=f"rows of a changelog ({ROWS})")
+    parser.add_argument(
+        "--state-mib", type=int, default=256, help="size of the state that is killed (256); 0: none"
+    )
     options = parser.parse_args()
     python = harness.peers_python()
     with (
@@ -57,6 +61,9 @@ def main() -> None:
         EmbeddedKafka(Path(folder) / "kafka") as kafka,
     ):
         result = _result(_run(options, Path(folder), kafka, python))
+        if options.state_mib:
+            killed = first_fold.measure(kafka.bootstrap, Path(folder), options.state_mib)
+            result["ours"]["first_fold"] = asyncio.run(killed)
     print(json.dumps(result)) if options.json else _show(result)
 
 
@@ -167,6 +174,8 @@ def _figures(name: str, runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]
 
 
 def _show(result: dict[str, Any]) -> None:
+    if (killed := result["ours"].get("first_fold")) is not None:
+        print(json.dumps(killed, indent=2))
     print(f"{'contender':<12} {'min':>9} {'rows/s':>9} {'max':>9} {'us CPU':>7} {'ours/it':>8}")
     ours = result["ours"]
     named = {"ours": ours, "(usage rows)": ours["usage_rows"], **result["peers"]}
