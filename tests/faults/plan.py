@@ -19,9 +19,12 @@ from tests.faults import bucket_proxy, proxy
 from tests.faults.bucket import ROT
 from tests.faults.kinds import BrokerFault, BucketFault, Fault, NetFault
 
-_OF_COMMANDS = ("migrate.read", "migrate.written", "restore.forbidden", "restore.written")
-POINTS = tuple(point for point in failpoints.ALL if point not in _OF_COMMANDS)
-"""Those that workers pass; commands (migrate, restore) have tests of their own."""
+_ELSEWHERE = (
+    *("migrate.read", "migrate.written", "restore.forbidden", "restore.written"),
+    "changelog.written",
+)
+POINTS = tuple(point for point in failpoints.ALL if point not in _ELSEWHERE)
+"""Those that workers pass in a run; commands and a changelog made anew have tests of their own."""
 FOLD_KINDS = ("kill", "wipe", "away", "freeze", "stop", "damage", "full")
 ADMIT_KINDS = ("kill", "away", "freeze", "stop")
 NET_KINDS = tuple(f"{kind} {on}" for on in ("fold", "all", "admit") for kind in proxy.KINDS)
