@@ -181,10 +181,10 @@ class _Worker:
                 try:
                     await role.start()
                     await self._tell_of_model(ownership, producer, url)
+                    await role.app.start()
                 except KafkaError as error:
                     at = self._settings.kafka
                     raise Failed(f"Kafka at {at} was lost while this started: {error}") from None
-                await role.app.start()
                 watch = asyncio.create_task(self._watch(role.app), name="watch")
                 await self._stop.wait()
                 await self._shut_down(role)
