@@ -16,7 +16,7 @@ from tests.faults.soak import line
 
 pytestmark = pytest.mark.deep
 SEEDS = range(1, 11)
-EVENTS = 8_000
+EVENTS = 5_000
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_all_ways_to_the_state_agree(
         data=str(tmp_path_factory.mktemp(f"seed-{seed}")),
     )
     plan = make_plan(seed, size=SHORT)
-    given = Input(seed, today(), events=EVENTS, tenants=60)
+    given = Input(seed, today(), events=EVENTS, tenants=40)
     run = Run(settings, given, where, f"seed-{seed}", plan=plan)
     figures = asyncio.run(run.run()).figures
     print(line({"seed": seed, "ok": True, "wall_seconds": figures["seconds"]} | figures))

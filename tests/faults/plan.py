@@ -166,7 +166,7 @@ def _at_failpoint(draw: random.Random, point: str) -> Fault:
     often = {
         "fold": (0, 0, 1, 3, 10, 30),
         "admit": (0, 0, 1, 3, 10, 30),
-        "snapshot": (0, 0, 1, 3),
+        "snapshot": (0, 0, 1),
         "archive": (0, 1),
     }
     passes = draw.choice(often.get(group, (0,)))
