@@ -67,7 +67,8 @@ class WriterOfNothing(OriginWriter):
 
 
 def host_of(consumer: FakeConsumer) -> Host:
-    job, inquiry = SimpleNamespace(topic="log"), SimpleNamespace(admin=None)
+    job = SimpleNamespace(topic="log", changelog="changelog")
+    inquiry = SimpleNamespace(admin=None)
     return cast(Host, SimpleNamespace(job=job, inquiry=inquiry, consumer=lambda: consumer))
 
 
