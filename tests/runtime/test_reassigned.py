@@ -67,9 +67,13 @@ class WriterOfNothing(OriginWriter):
 
 
 def host_of(consumer: FakeConsumer) -> Host:
-    job = SimpleNamespace(topic="log", changelog="changelog")
-    inquiry = SimpleNamespace(admin=None)
-    return cast(Host, SimpleNamespace(job=job, inquiry=inquiry, consumer=lambda: consumer))
+    host = SimpleNamespace(
+        job=SimpleNamespace(topic="log", changelog="changelog"),
+        inquiry=SimpleNamespace(admin=None),
+        ownership=SimpleNamespace(incarnations={}, restoring=False),
+        consumer=lambda: consumer,
+    )
+    return cast(Host, host)
 
 
 async def _nothing() -> None:
