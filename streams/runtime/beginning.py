@@ -23,12 +23,14 @@ from streams.runtime import positions, recovery
 from streams.runtime.clients import Inquiry
 from streams.runtime.rebasing import Base, Changelog
 from streams.runtime.restoring import restore
-from streams.runtime.snapshots import Bin, list_snapshots
+from streams.runtime.snapshots import Bin, Progress, list_snapshots
 from streams.runtime.view import open_database
 from streams.snapshots.manifest import Wanted
 from streams.snapshots.names import Place, Position
 
 log = logging.getLogger(__name__)
+
+LARGE = 64 << 20
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -194,7 +196,11 @@ class Beginning(msgspec.Struct, frozen=True):
             schemas=SCHEMAS,
         )
         try:
-            restored = await restore(self.snapshots, wanted, into, distrusted=self.distrusted)
+            restored = await restore(
+                *(self.snapshots, wanted, into),
+                progress=each_tenth(f"{place.topic}/{place.partition}"),
+                distrusted=self.distrusted,
+            )
         except (StreamsError, OSError) as error:
             log.error("no snapshot of %s/%d: %s", place.topic, place.partition, error)
             return None
@@ -212,6 +218,19 @@ class Beginning(msgspec.Struct, frozen=True):
     def _red(self, why: str) -> PartitionRed:
         tp = self.changelog.tp
         return PartitionRed(f"{tp.topic}/{tp.partition}: {why}. {self.changelog.adopt_hint}")
+
+
+def each_tenth(of: str) -> Progress:
+    """Log each tenth of a download that is large enough to be waited for."""
+    told = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if total >= LARGE and (tenths := done * 10 // total) > told:
+            told = tenths
+            log.info("%s: %d of %d MB fetched", of, done >> 20, total >> 20)
+
+    return progress
 
 
 def _position(db: Rdict) -> Position | None:

@@ -12,7 +12,7 @@ from streams.adapters.object_folder import FolderStore
 from streams.core.errors import PartitionRed
 from streams.core.log import VERSION
 from streams.runtime import positions
-from streams.runtime.beginning import Beginning
+from streams.runtime.beginning import Beginning, each_tenth
 from streams.runtime.rebasing import Changelog
 from streams.runtime.snapshots import Bin
 from streams.runtime.view import open_database
@@ -176,3 +176,14 @@ async def test_damage_that_shows_in_the_first_rows_is_put_aside_too(place: Place
     table.write_bytes(data)
     assert await place.begin() == ("local", None)
     assert aside(place) == 1
+
+
+def test_a_large_download_tells_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    small, large = each_tenth("log/1"), each_tenth("log/2")
+    for done in range(0, 101, 3):
+        small(done << 10, 100 << 10)
+        large(done << 20, 100 << 20)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 9
+    assert said[0] == "log/2: 12 of 100 MB fetched"
