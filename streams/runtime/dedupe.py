@@ -120,8 +120,8 @@ def unpack(record: bytes) -> Iterator[tuple[bytes, int]]:
         yield record[i : i + HASH], int.from_bytes(record[i + HASH : i + ENTRY], "big")
 
 
-def applied_by(record: bytes, log_time: int) -> bytes:
-    """Return the part of a packed record that was applied up to a log time.
+def applied_by(record: bytes, at: int) -> bytes:
+    """Return the part of a packed record that was applied up to a running time.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def applied_by(record: bytes, log_time: int) -> bytes:
     """
     # They come in the order in which they were applied.
     end = len(record)
-    while end and int.from_bytes(record[end - 8 : end], "big") > log_time:
+    while end and int.from_bytes(record[end - 8 : end], "big") > at:
         end -= ENTRY
     return record[:end]
 

@@ -153,12 +153,12 @@ async def replay_dedupe(inquiry: Inquiry, tp: TopicPartition, db: Rdict, window:
     Those that were applied later than the state stands are left out: it is to apply them again.
     """
     begin, end = await inquiry.bounds(tp)
-    log_time = (positions.read_source(db) or positions.NOTHING).log_time
+    at = (positions.read_source(db) or positions.NOTHING).running_time
     local = positions.read_number(db, positions.DEDUPE_POSITION_KEY) or 0
     async for records in _tail(inquiry, tp, max(local, begin), end):
         batch = WriteBatch(raw_mode=True)
         for record in records:
-            dedupe.put(batch, dedupe.unpack(dedupe.applied_by(record.value, log_time)), window)
+            dedupe.put(batch, dedupe.unpack(dedupe.applied_by(record.value, at)), window)
         batch.put(positions.DEDUPE_POSITION_KEY, positions.number(records[-1].offset + 1))
         db.write(batch)
 

@@ -15,8 +15,15 @@ from aiokafka.structs import TopicPartition
 from streams.core.errors import PartitionRed, StoreLost
 from streams.runtime import clients, positions
 from streams.runtime.clients import Inquiry
-from streams.runtime.recovery import check_position, open_local, put_aside, replay_changelog
-from streams.runtime.view import open_database
+from streams.runtime.dedupe import HASH
+from streams.runtime.recovery import (
+    check_position,
+    open_local,
+    put_aside,
+    replay_changelog,
+    replay_dedupe,
+)
+from streams.runtime.view import open_database, scan_raw
 
 from .faults import full_disk
 from .stores import asking
@@ -150,3 +157,23 @@ async def plain(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await producer.stop()
+
+
+async def test_identities_later_than_the_state_are_left_out_by_the_time_they_are_kept_by(
+    kafka: str, inquiry: Inquiry, tp: TopicPartition, tmp_path: Path
+) -> None:
+    """Pauses are in the log time, not in theirs."""
+    producer = clients.plain_producer(kafka)
+    await producer.start()
+    packed = b"".join(bytes([n]) * HASH + n.to_bytes(8, "big") for n in (4, 5, 6))
+    await producer.send_and_wait(tp.topic, packed, None, tp.partition)
+    await producer.stop()
+    db = open_database(tmp_path / "db")
+    try:
+        source = positions.Source(1, 7, "x", log_time=105, paused=100)
+        db.put(positions.SOURCE_KEY, positions.encode(source))
+        await replay_dedupe(inquiry, tp, db, 1_000)
+        found = [key[-HASH:][0] for key, _ in scan_raw(db, positions.DEDUPE_PREFIX)]
+        assert found == [4, 5]
+    finally:
+        db.close()
