@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,16 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("STREAMS_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were() -> Iterator[None]:
+    """Commands that a test calls in this process hush loggers: the next one hears them again."""
+    loggers = [logging.getLogger(name) for name in ("streams", "aiokafka", "httpx")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture
