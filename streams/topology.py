@@ -15,6 +15,8 @@ INPUT_MAX_BYTES = 1 * MIB
 INPUT_TOPIC_BYTES = 2 * MIB
 """What input topics and producers accept, so that ``too_large`` is ours to say."""
 INTERNAL_MAX_BYTES = 8 * MIB
+SEGMENTS = 24
+"""So many segments of a topic's records come in the time within which what is erased must go."""
 COPIES_WITH_A_SPARE = 3
 """With so many, two may be asked for and one broker may still be away."""
 
@@ -48,6 +50,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     internal: bool = False
     fixed_partitions: bool = False
     """Whether the number of partitions may never change."""
+    contents: bool = False
+    """Whether what somebody wrote may stand in it: erasure has to reach it."""
 
 
 def name(settings: Settings, topic: str) -> str:
@@ -78,6 +82,7 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         partitions: int = settings.partitions,
         internal: bool = False,
         fixed_partitions: bool = False,
+        contents: bool = False,
     ) -> Topic:
         base = {"cleanup.policy": "delete", "max.message.bytes": str(INTERNAL_MAX_BYTES)}
         if settings.replication >= COPIES_WITH_A_SPARE:
@@ -93,9 +98,14 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
             configs=base | (configs or {}),
             internal=internal,
             fixed_partitions=fixed_partitions,
+            contents=contents,
         )
 
-    input_size = {"max.message.bytes": str(INPUT_TOPIC_BYTES)}
+    # A deleted record goes with its segment: after the retention and the time that one is written.
+    deadline = settings.erase_deadline_hours * HOUR_MS
+    segment = {"segment.ms": str(deadline // SEGMENTS)}
+    passing = segment | {"retention.ms": str(deadline - 2 * (deadline // SEGMENTS))}
+    inputs = passing | {"max.message.bytes": str(INPUT_TOPIC_BYTES)}
     compact = {
         "cleanup.policy": "compact",
         "segment.bytes": str(64 * MIB),
@@ -104,20 +114,23 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
         "delete.retention.ms": str(settings.log_retention_hours * HOUR_MS),
     }
     # How old a state is that was kept elsewhere must not hang on a worker's clock.
-    rows = compact | {"message.timestamp.type": "LogAppendTime"}
+    # And what a tombstone or a later row replaces must be gone in time, however idle the topic is.
+    replaced = {"max.compaction.lag.ms": str(deadline // 4)}
+    rows = compact | replaced | {"message.timestamp.type": "LogAppendTime"}
     log = {
         "retention.ms": str(settings.log_retention_hours * HOUR_MS),
         "message.timestamp.type": "LogAppendTime",
-    }
+    } | segment
     dedupe = {"retention.ms": str((settings.dedupe_hours + 2) * HOUR_MS)}
     owned = {"internal": True, "fixed_partitions": True}
+    told = {"contents": True}
     return (
-        topic(JOB_EVENTS, "any", "users", "admit", input_size),
-        topic(AGENT_MESSAGES, "tenant", "users, HTTP API", "admit", input_size),
-        topic(CONTEXT_REQUESTS, "tenant", "users, HTTP API", "admit", input_size),
-        topic(TENANT_COMMANDS, "tenant", "users, HTTP API, CLI", "admit", input_size),
-        topic(TENANT_LOG, "tenant", "admit, fold (ticks), control", "fold", log, **owned),
-        topic(changelog(settings), "row key", "fold", "fold (take-over)", rows, **owned),
+        topic(JOB_EVENTS, "any", "users", "admit", inputs, **told),
+        topic(AGENT_MESSAGES, "tenant", "users, HTTP API", "admit", inputs, **told),
+        topic(CONTEXT_REQUESTS, "tenant", "users, HTTP API", "admit", inputs, **told),
+        topic(TENANT_COMMANDS, "tenant", "users, HTTP API, CLI", "admit", inputs, **told),
+        topic(TENANT_LOG, "tenant", "admit, fold (ticks), control", "fold", log, **owned, **told),
+        topic(changelog(settings), "row key", "fold", "fold (take-over)", rows, **owned, **told),
         topic(TENANT_CONTROL, "tenant", "admit, fold", "control", log, partitions=1, **owned),
         topic(
             changelog(settings, TENANT_CONTROL),
@@ -134,8 +147,8 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
             internal=True,
             partitions=1,
         ),
-        topic(MEMORY_RECORDS, "tenant/memory id", "fold", "users", compact),
+        topic(MEMORY_RECORDS, "tenant/memory id", "fold", "users", compact | replaced, **told),
         topic(BUDGET_ALERTS, "tenant", "fold", "users"),
         topic(TENANT_AUDIT, "tenant", "fold", "users"),
-        *(topic(dlq(t), "as read", "admit, fold", "users") for t in INPUTS),
+        *(topic(dlq(t), "as read", "admit, fold", "users", passing, **told) for t in INPUTS),
     )

@@ -225,3 +225,7 @@ def _broker(settings: Settings) -> Iterator[Check]:
         yield Check("topics", False, found, "streams topics ensure")
     else:
         yield Check("topics", True, f"all {len(rows)} are as they must be")
+    late = [f"{row['name']} {row['late']}" for row in rows if row["late"]]
+    if late:
+        fix = "Alter these topics: what is erased has to be gone from them by then."
+        yield Check("erasure", False, "; ".join(late), fix)

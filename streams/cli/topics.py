@@ -32,7 +32,8 @@ def ensure(kafka: str | None, as_json: bool) -> None:
     """Create the topics that are missing and check the others; nothing that exists is changed.
 
     STREAMS_TOPIC_PREFIX, STREAMS_GROUP, STREAMS_PARTITIONS, STREAMS_REPLICATION and the hours of
-    retention say what they must be. Exit code 2 when one is something else.
+    retention say what they must be. Exit code 2 when one is something else. A warning where an
+    input topic, which is yours, keeps what is erased longer than STREAMS_ERASE_DEADLINE_HOURS.
 
     \b
     Example:
@@ -40,14 +41,17 @@ def ensure(kafka: str | None, as_json: bool) -> None:
     """
     settings = _with_kafka(settings_for(kafka=kafka))
     created = asyncio.run(runtime.ensure(settings))
+    late = asyncio.run(runtime.late(settings))
     total = len(topology.topics(settings))
     if as_json:
-        document = {"created": [line.split()[1] for line in created], "topics": total}
+        document = {"created": [line.split()[1] for line in created], "topics": total, "late": late}
         click.echo(msgspec.json.encode(document).decode())
         return
     for line in created:
         click.echo(line)
     click.echo(f"{total} topics are as they must be")
+    for line in late:
+        click.echo(f"streams: warning: {line}", err=True)
 
 
 @topics.command(name="list")
@@ -83,7 +87,8 @@ def list_(kafka: str | None, as_json: bool) -> None:
         cells = [row["name"], row["key"], f"{row['partitions']}{fixed}", str(row["replication"])]
         cells.append(", ".join(f"{config}={value}" for config, value in row["configs"].items()))
         if ask:
-            cells.append("missing" if row["found"] is None else "; ".join(row["wrong"]) or "ok")
+            amiss = row["wrong"] + ([row["late"]] if row["late"] else [])
+            cells.append("missing" if row["found"] is None else "; ".join(amiss) or "ok")
         table.add_row(*cells, style="dim" if row["internal"] else None)
     show(table)
 

@@ -14,12 +14,14 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from streams.core.errors import Failed, Misuse
 from streams.runtime.admin import Admin
 from streams.settings import Settings
-from streams.topology import INPUTS, Topic, name, topics
+from streams.topology import HOUR_MS, INPUTS, Topic, name, topics
 
 _ALREADY_EXISTS = 36
 _UNKNOWN_TOPIC = 3
 _NO_LEADER = 5
 _WAIT_SECONDS = 30.0
+_KEPT = ("retention.ms", "segment.ms")
+_AT_MOST = ("segment.ms", "max.compaction.lag.ms")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -61,6 +63,11 @@ async def ensure(settings: Settings) -> list[str]:
             found = await _wait(admin, wanted)
             _check(settings, wanted, found)
     return [f"created {t.name} ({t.partitions} partitions)" for t in created]
+
+
+async def late(settings: Settings) -> list[str]:
+    """Say which inputs keep what is erased for longer than STREAMS_ERASE_DEADLINE_HOURS."""
+    return [f"{row['name']} {row['late']}" for row in await describe(settings) if row["late"]]
 
 
 async def check(settings: Settings) -> None:
@@ -116,6 +123,8 @@ async def describe(settings: Settings, *, ask: bool = True) -> list[dict[str, An
             row["wrong"] = (
                 list(_mismatches(topic, here, _is_input(settings, topic))) if here else []
             )
+            hours = settings.erase_deadline_hours
+            row["late"] = _late(topic, here, hours) if here else None
         rows.append(row)
     return rows
 
@@ -152,7 +161,7 @@ def _mismatches(topic: Topic, found: Found, is_input: bool) -> Iterator[str]:
         elif config == "cleanup.policy" and is_input:
             if "compact" in (here or ""):
                 yield f"{config} is {here}, must be {value}"
-        elif not is_input and not _same(here, value):
+        elif not is_input and not _same(here, value) and not _sooner(topic, config, here):
             yield f"{config} is {here}, must be {value}"
 
 
@@ -161,6 +170,28 @@ def _same(here: str | None, value: str) -> bool:
         return here is not None and (here == value or float(here) == float(value))
     except ValueError:
         return False
+
+
+def _sooner(topic: Topic, config: str, here: str | None) -> bool:
+    """Whether Kafka lets go of what is replaced or deleted sooner than it must, and may."""
+    may = config in _AT_MOST or (config == "retention.ms" and not topic.internal)
+    return may and here is not None and 0 <= int(here) < int(topic.configs[config])
+
+
+def _late(topic: Topic, found: Found, deadline_hours: int) -> str | None:
+    """Say what keeps erased contents in a topic for longer than STREAMS_ERASE_DEADLINE_HOURS.
+
+    Inputs alone: they belong to the users, and are not refused for it. Others are as they must be.
+    """
+    retention, segment = (int(found.configs.get(c, -1)) for c in ("retention.ms", "segment.ms"))
+    kept = retention + segment
+    if not topic.contents or topic.internal or "compact" in found.configs["cleanup.policy"]:
+        return None
+    if retention >= 0 and kept <= deadline_hours * HOUR_MS:
+        return None
+    hours = "for ever" if retention < 0 else f"for up to {-(-kept // HOUR_MS)} hours"
+    wanted = ", ".join(f"{config}={topic.configs[config]}" for config in _KEPT)
+    return f"keeps what is erased {hours}, the deadline is {deadline_hours}: set {wanted}"
 
 
 @asynccontextmanager

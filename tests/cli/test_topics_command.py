@@ -37,6 +37,7 @@ def test_lists_all_that_must_be_without_a_broker(
             "max.message.bytes": "8388608",
             "retention.ms": "604800000",
             "message.timestamp.type": "LogAppendTime",
+            "segment.ms": "25200000",
         },
         "key": "tenant",
         "writers": ["admit", "fold (ticks)", "control"],

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from streams import topology
 from streams.core.errors import Failed, Misuse
 from streams.runtime.processes import free_port
-from streams.runtime.topics import check, describe, ensure
+from streams.runtime.topics import check, describe, ensure, late
 from streams.settings import Settings
 
 
@@ -81,6 +81,28 @@ async def test_says_what_is_missing(settings: Settings) -> None:
             {"retention.ms": "1000", "max.message.bytes": "3000000"},
             None,
         ),
+        # Erased rows may go sooner than they must, and no later.
+        (topology.MEMORY_RECORDS, 2, {"max.compaction.lag.ms": "3600000"}, None),
+        (
+            topology.MEMORY_RECORDS,
+            2,
+            {"max.compaction.lag.ms": "151200001"},
+            "max.compaction.lag.ms is 151200001, must be 151200000",
+        ),
+        (topology.dlq(topology.AGENT_MESSAGES), 2, {"retention.ms": "3600000"}, None),
+        (
+            topology.dlq(topology.AGENT_MESSAGES),
+            2,
+            {"retention.ms": "-1"},
+            "retention.ms is -1, must be 554400000",
+        ),
+        # A shorter log would lose what is not folded yet.
+        (
+            topology.TENANT_LOG,
+            2,
+            {"retention.ms": "3600000"},
+            "retention.ms is 3600000, must be 604800000",
+        ),
     ],
 )
 async def test_refuses_what_breaks_us_and_only_that(
@@ -112,6 +134,29 @@ async def test_refuses_what_breaks_us_and_only_that(
 
 async def _exists(settings: Settings) -> bool:
     return any(row["found"] for row in await describe(settings))
+
+
+async def test_says_what_keeps_what_is_erased_too_long(
+    settings: Settings, admin: AIOKafkaAdminClient, until: Callable[..., Awaitable[None]]
+) -> None:
+    """Inputs are the users': they are told."""
+    kept = {"retention.ms": str(100 * topology.HOUR_MS), "segment.ms": str(69 * topology.HOUR_MS)}
+    name = topology.name(settings, topology.JOB_EVENTS)
+    configs = {name: kept, topology.name(settings, topology.AGENT_MESSAGES): {"retention.ms": "-1"}}
+    await admin.create_topics(
+        [
+            NewTopic(each, 1, 1, topic_configs={"max.message.bytes": "3000000"} | changed)
+            for each, changed in configs.items()
+        ]
+    )
+    await until(lambda: _exists(settings))
+    await ensure(settings)
+    wanted = "set retention.ms=554400000, segment.ms=25200000"
+    messages = topology.name(settings, topology.AGENT_MESSAGES)
+    assert await late(settings) == [
+        f"{name} keeps what is erased for up to 169 hours, the deadline is 168: {wanted}",
+        f"{messages} keeps what is erased for ever, the deadline is 168: {wanted}",
+    ]
 
 
 async def test_the_number_of_partitions_never_grows_silently(settings: Settings) -> None:
