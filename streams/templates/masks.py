@@ -1,0 +1,147 @@
+"""What of a text is a value: numbers, ids, addresses, times, paths, names where names stand.
+
+A text is cut by looking at nothing but itself, so that the same text is always cut the same and
+neither the order nor the other texts matter. The pieces and the values put together again are the
+text, whatever it is: nothing in it is replaced by a mark that could also stand there as itself.
+"""
+
+import re
+
+from streams.templates.states import STATES
+
+MAX_CUT = 8_192
+"""Characters: a longer text is one piece, only equal to the same text."""
+_STRUCTURED = 4
+"""So many ``key=value`` make a text a record of fields: plain words are values there too."""
+
+_IP = r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.]*\w)"
+_END = r"[^\s\"'<>()\[\]{},;]"
+"""What a path and an address go on with; they do not end with punctuation."""
+_TAIL = rf"{_END}*(?<![.:!?])"
+_NUMBER = r"(?:(?<![A-Za-z0-9)\]])[-+])?\d+"
+_ALTERNATIVES = (
+    # 01b7c1a0-5a2c-4a8e-9d3f-000000000000
+    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
+    # hdfs://host:9000/a
+    rf"[A-Za-z][A-Za-z0-9+.]{{0,15}}://{_TAIL}",
+    # C:\a\b
+    rf"[A-Za-z]:\\{_TAIL}",
+    # /a/b
+    rf"(?<![\w.)\]/])/{_END}{_TAIL}",
+    # 2015-10-18 18:01:47,978
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?",
+    # Sun Jul 10 03:55:15 2005
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? )?"
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6} {1,2}\d{1,2}"
+    r"(?:,? \d{4})?(?: \d\d:\d\d:\d\d(?: [A-Z]{3,4})?(?: \d{4})?)?(?!\w)",
+    # host/10.0.0.1:80, 10.0.0.2:80
+    rf"(?:[A-Za-z0-9][\w.-]{{0,99}}/)?{_IP}",
+    # 00:11:43:e3:ba:c3, fe80::1
+    r"(?:[0-9a-fA-F]{1,4}:){3,7}(?::?[0-9a-fA-F]{1,4})(?!\w)",
+    r"(?:[0-9a-fA-F]{1,4}:){1,6}:(?:[0-9a-fA-F]{1,4}:){0,5}[0-9a-fA-F]{1,4}(?!\w)",
+    # 03:55:15.123
+    r"\d{1,9}(?::\d{1,9})+(?:[.,]\d+)?(?!\w)",
+    r"0[xX][0-9a-fA-F]+(?!\w)",
+    # a.user@host.example
+    r"(?<![.+-])[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+",
+    # com.example.host:80
+    r"(?<![.$-])[A-Za-z0-9_-][\w$-]{0,127}(?:\.[\w$-]{1,127}){2,}(?::\d{1,5})?(?!\w)",
+    # host.example:80
+    r"(?<![.$-])[A-Za-z0-9_-]{1,63}\.[A-Za-z]{2,}:\d{1,5}(?!\w)",
+    r"localhost(?::\d{1,5})?(?!\w)",
+    # 5f3ab2c01 (not: added, 12345678)
+    r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])(?:[0-9a-f]{6,}|[0-9A-F]{6,})(?!\w)",
+    # msra-sa-41:9000
+    r"(?<!-)(?=[A-Za-z-]*\d)[A-Za-z][A-Za-z0-9]{0,63}(?:-[A-Za-z0-9]{1,63})+(?::\d{1,5})?(?![\w])",
+    # 5.2 KB
+    rf"{_NUMBER}(?:\.\d+)? ?(?:[KMGTP]i?B|B)(?!\w)",
+    # 1445144423722_0020_m_000000, 12,345.6, 5s
+    rf"{_NUMBER}(?:[.,]\d+)*(?:[-_]?[A-Za-z]{{0,2}}[-_]?\d+)*(?:[A-Za-z]{{1,2}}(?![A-Za-z]))?",
+    # for root from
+    r"(?<=[Ff]or )[A-Za-z]\w{0,31}(?= from )",
+    r"(?:(?<=for user )|(?<=invalid user )|(?<=Invalid user ))"
+    r"[A-Za-z]\w{0,31}(?= from | by | \[|[(,]|$)",
+    r"(?:(?<=user=)|(?<=name=)|(?<=host=)|(?<=tty=))\w{0,31}",
+    r"(?<=^\()[A-Za-z]\w{0,31}(?=\) CMD )",
+)
+_INSIDE = r"\d+"
+"""Digits within a word."""
+_STARTED = rf"(?<![^\W_])(?:{'|'.join(_ALTERNATIVES)})|{_INSIDE}"
+_PLAIN = re.compile(_STARTED, re.ASCII)
+_FIELDS = re.compile(rf"(?<==)[A-Za-z]\w{{0,31}}(?![\w.])|{_STARTED}", re.ASCII)
+_LETTERS = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}")
+_DIGITS = re.compile(r"\d+", re.ASCII)
+_LETTER = re.compile(r"[^\W\d_]")
+_SEPARATORS = frozenset({" ", ",", ";"})
+_EITHER = frozenset({"true", "false", "null", "none"})
+
+
+def cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Pieces that stand fast and the values between them: one piece more than there are values.
+
+    Examples
+    --------
+    >>> cut("Received block blk_-42 of size 67108864 from /10.251.42.84")
+    (('Received block blk_', ' of size ', ' from ', ''), ('-42', '67108864', '/10.251.42.84'))
+    """
+    if len(text) > MAX_CUT:
+        return (text,), ()
+    fields = text.count("=") >= _STRUCTURED
+    pieces: list[str] = []
+    values: list[str] = []
+    at = 0
+    for found in (_FIELDS if fields else _PLAIN).finditer(text):
+        start, end = found.span()
+        value = text[start:end]
+        if not value.isdigit() and _tells(value, fields):
+            # How something stands is no value; which one of many it is still is one.
+            for digits in _DIGITS.finditer(value):
+                pieces.append(text[at : start + digits.start()])
+                values.append(digits[0])
+                at = start + digits.end()
+            continue
+        pieces.append(text[at:start])
+        values.append(value)
+        at = end
+    pieces.append(text[at:])
+    if values and not any(map(_LETTER.search, pieces)):
+        # Nothing but values: that two numbers are numbers does not make them alike.
+        return (text,), ()
+    return _listed(pieces, values)
+
+
+def _listed(pieces: list[str], values: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Make one value of a list of them, however many: ``blk_1 blk_2 blk_3``, ``3, 4``."""
+    if len(values) < 2:
+        return tuple(pieces), tuple(values)
+    kept, made = pieces[:1], values[:1]
+    for number in range(1, len(values)):
+        piece, before = pieces[number], kept[-1]
+        # The first of a list has the prefix that all have: what stands since the last space.
+        if piece[:1] in _SEPARATORS and piece.lstrip(" ,;") == _last_word(before):
+            made[-1] += piece + values[number]
+        else:
+            kept.append(piece)
+            made.append(values[number])
+    kept.append(pieces[-1])
+    return tuple(kept), tuple(made)
+
+
+def _last_word(piece: str) -> str:
+    return piece[piece.rfind(" ") + 1 :].lstrip("[(<{'\"")
+
+
+def _tells(value: str, fields: bool) -> bool:
+    """Whether a word in it tells how something stands."""
+    words = _LETTERS.findall(value)
+    if "/" in value or "\\" in value:
+        # Where it leads to is a value; what is done there is not: /jobs/7/stop.
+        words = _LETTERS.findall("/".join(re.split(r"[/\\]", value)[-2:]))
+    elif "." in value:
+        # As with the last word of a name: android.intent.action.SCREEN_ON.
+        words = words[-1:]
+    for word in words:
+        word = word.lower()
+        if word in STATES and not (fields and word in _EITHER):
+            return True
+    return False

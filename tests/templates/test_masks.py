@@ -1,0 +1,80 @@
+"""Texts are cut where their values are, and nowhere else."""
+
+import pytest
+from hypothesis import example, given
+
+from streams.templates.masks import MAX_CUT, cut
+from templates.hostile import ANY, TEXTS
+
+
+def woven(pieces: tuple[str, ...], values: tuple[str, ...]) -> str:
+    return "".join(a + b for a, b in zip(pieces, (*values, ""), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Received block blk_-42 of size 6710 from /10.2.4.8", ["-42", "6710", "/10.2.4.8"]),
+        ("ask 10.0.0.1:50010 to delete blk_1 blk_-2 blk_3", ["10.0.0.1:50010", "1 blk_-2 blk_3"]),
+        ("targets: [10.0.0.1:5, 10.0.0.2:6]", ["10.0.0.1:5, 10.0.0.2:6"]),
+        ("at 2015-10-18 18:01:47,978 done", ["2015-10-18 18:01:47,978"]),
+        ("free 5.2 KB of 17.7GB", ["5.2 KB", "17.7GB"]),
+        ("boot = 8, init = 2", ["8", "2"]),
+        ("task_1445_0020_m_000000 is SCHEDULED", ["1445_0020_m_000000"]),
+        ("New: msra-sa-41/10.190.173.170:9000", ["msra-sa-41/10.190.173.170:9000"]),
+        ("New: msra-sa-41:9000", ["msra-sa-41:9000"]),
+        ("id 01b7c1a0-5a2c-4a8e-9d3f-0123456789ab gone", ["01b7c1a0-5a2c-4a8e-9d3f-0123456789ab"]),
+        ("saved to hdfs://h:9000/a/b_0.", ["hdfs://h:9000/a/b_0"]),
+        ("Failed password for root from 1.2.3.4 port 22", ["root", "1.2.3.4", "22"]),
+        ("session opened for user news by (uid=0)", ["news", "0"]),
+        ("ruser= rhost=here-1", ["", "here-1"]),
+        ("from 00:11:43:e3:ba:c3 via eth1", ["00:11:43:e3:ba:c3", "1"]),
+        ("started", []),
+        ("said <*> and <NUM>", []),
+    ],
+)
+def test_values(text: str, values: list[str]) -> None:
+    pieces, found = cut(text)
+    assert list(found) == values
+    assert woven(pieces, found) == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("task 7 started", "task 7 stopped"),
+        ("PGOOD is asserted", "PGOOD is not asserted"),
+        ("GET /v1/users/7", "DELETE /v1/users/7"),
+        ("POST /jobs/7/start", "POST /jobs/7/stop"),
+        ("action: a.b.c.SCREEN_ON", "action: a.b.c.SCREEN_OFF"),
+        ("session closed for user enabled", "session closed for user disabled"),
+        ("user=allowed", "user=denied"),
+        ("unit http-2-started", "unit http-2-stopped"),
+        ("k=1 enabled=yes", "k=1 enabled=no"),
+        ("a=1 b=2 c=3 state=up", "a=1 b=2 c=3 state=down"),
+        ("The user likes tea", "The user dislikes tea"),
+        ("worker_1_up", "worker_1_down"),
+    ],
+)
+def test_what_tells_a_state_is_no_value(one: str, other: str) -> None:
+    assert cut(one)[0] != cut(other)[0]
+
+
+def test_nothing_but_values_is_of_no_kind() -> None:
+    assert cut("12 7") == (("12 7",), ())
+
+
+def test_a_long_text_is_one_piece() -> None:
+    text = "7 " * MAX_CUT
+    assert cut(text) == ((text,), ())
+
+
+@given(ANY)
+@example(TEXTS[3])
+def test_cut_and_woven_is_the_text(text: str) -> None:
+    assert woven(*cut(text)) == text
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_hostile_texts_too(text: str) -> None:
+    assert woven(*cut(text)) == text
