@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from streams.core import log as facts
 from streams.core.ids import partition_of
 from streams.core.log import VERSION, Accessed, Origin, Record
+from streams.runtime.cancelling import asked
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,9 @@ class Accesses:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.flush()
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if asked():
+                    raise
                 # What waits is sent with the next flush; without one nothing would be, ever.
                 log.exception("accesses could not be appended")
 

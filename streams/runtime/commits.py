@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from faust.types import TP
 
+from streams.runtime.cancelling import asked
 from streams.runtime.failpoints import reach
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,9 @@ class OffsetCommits:
             try:
                 await self._commit(self._under_way)
                 reach("admit.committed")
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if asked():
+                    raise
                 log.info("offsets were not committed: %r", error)
                 for tp in self._under_way:
                     self._on_failure[tp]()

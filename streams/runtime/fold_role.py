@@ -19,6 +19,7 @@ from streams.runtime.accesses import Accesses
 from streams.runtime.app import make_app, missing
 from streams.runtime.archiver import Archiver
 from streams.runtime.assigning import fold_assignor
+from streams.runtime.cancelling import asked
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
@@ -197,7 +198,9 @@ class FoldRole:
                 )
             except KafkaError as error:
                 log.info("a tick failed: %r", error)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if asked():
+                    raise
                 # Without ticks time stands still for idle partitions, and nobody would be told.
                 log.exception("a tick failed")
 

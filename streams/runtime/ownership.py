@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from streams import topology
 from streams.ports import Outgoing, Owner
 from streams.runtime import clients
+from streams.runtime.cancelling import asked
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -106,8 +107,10 @@ class Ownership:
         while True:
             try:
                 await self._read()
-            except KafkaError as error:
-                log.warning("reading %s failed, again: %s", topology.OWNERS, error)
+            except (KafkaError, asyncio.CancelledError) as error:
+                if asked():
+                    raise
+                log.warning("reading %s failed, again: %r", topology.OWNERS, error)
                 await asyncio.sleep(RETRY_S)
 
     async def _read(self) -> None:

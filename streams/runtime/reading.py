@@ -15,6 +15,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.core.errors import PartitionRed
+from streams.runtime.cancelling import Stray, asked
 from streams.runtime.chunks import Chunk, Inbox
 from streams.runtime.transport import Consumer
 
@@ -133,6 +134,12 @@ class PartitionReader(abc.ABC):
                     await self._until_assigned()
                 except Exception as error:
                     await self._failed(error)
+                except asyncio.CancelledError as error:
+                    if asked() or self._stopping:
+                        raise
+                    stray = Stray()
+                    stray.__cause__ = error
+                    await self._failed(stray)
                 finally:
                     await self._close()
         finally:

@@ -18,12 +18,14 @@ from streams.core.time import HOUR, SECOND
 from streams.ports import SnapshotTaken
 from streams.runtime import metrics
 from streams.runtime.archiver import Archiver
+from streams.runtime.cancelling import asked
 from streams.runtime.collecting import collect
 from streams.runtime.described import described
 from streams.runtime.owner import PartitionOwner
-from streams.runtime.snapshots import Bin, Hashes, upload
+from streams.runtime.snapshots import Bin, Hashes, list_snapshots, upload
 from streams.settings import Settings
 from streams.snapshots.manifest import Manifest
+from streams.snapshots.names import Place
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ class Snapshotter:
             if self._archiver is not None:
                 await self._archiver.take(unchanged=unchanged)
             for owner in list(self._owners()):
-                if owner.store is not None and (unchanged or self._changed(owner)):
+                if owner.store is not None and (unchanged or await self._changed(owner)):
                     taken.append(await self._one(owner))
         return taken
 
@@ -119,18 +121,34 @@ class Snapshotter:
             try:
                 await self.take()
                 await self._collect()
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if asked():
+                    raise
                 # Ended here, a process would never take a snapshot again, and nobody would be told.
                 log.exception("taking snapshots failed")
 
-    def _changed(self, owner: PartitionOwner) -> bool:
+    async def _changed(self, owner: PartitionOwner) -> bool:
         """Ticks alone are no change; but no snapshot may grow as old as the changelog's memory."""
-        last = self._last.get(owner.tp)
-        assert owner.store is not None
+        store = owner.store
+        assert store is not None
+        last = self._last.get(owner.tp) or await self._found(owner)
         if last is None:
-            return owner.store.changes > 0
+            return store.changes > 0 or store.changelog_offset > 0
         old = self._now() - last.at > self._settings.log_retention_hours * HOUR // 4
-        return owner.store.changes != last.changes or old
+        return store.changes != last.changes or old
+
+    async def _found(self, owner: PartitionOwner) -> _Last | None:
+        """Return what an earlier owner left: of a state that has not changed since, it will do."""
+        place = Place(self._settings.group, *owner.tp)
+        try:
+            listed = await list_snapshots(self._into, place)
+        except (StreamsError, OSError) as error:
+            log.warning("snapshots of %s[%d] can't be listed: %s", *owner.tp, error)
+            return None
+        if not listed:
+            return None
+        self._last[owner.tp] = _Last(0, listed[-1].modified)
+        return self._last[owner.tp]
 
     async def _one(self, owner: PartitionOwner) -> SnapshotTaken:
         began = time.monotonic()

@@ -40,6 +40,8 @@ class RunBucket:
         self.name = name
         self.bin = Bin(S3Store(Bucket(name=name, endpoint=endpoint)), Layout.of("agent-state"))
         self.damaged = 0
+        self.deletions_wanted = False
+        """Leave manifests whole: while one that is kept can't be read nothing is ever deleted."""
         self._backdate = backdate
         self._number = 0
         self._kept: dict[str, bytes] = {}
@@ -99,15 +101,17 @@ class RunBucket:
         return len(chosen)
 
     async def _own(self) -> list[str]:
-        """Names of all manifests but the litter's, and of the objects that they name."""
+        """Names of what may be damaged: manifests but the litter's, and the objects they name."""
         names: set[str] = set()
         for listed in await list_snapshots(self.bin):
             if listed.place != LITTER:
-                names.add(listed.name)
                 try:
                     objects = (await read_manifest(self.bin, listed)).objects
                 except BadManifest:
+                    names.add(listed.name)
                     continue
+                if not self.deletions_wanted:
+                    names.add(listed.name)
                 names |= {self.bin.layout.object(file.sha256) for file in objects}
         return sorted(names)
 

@@ -83,6 +83,7 @@ class Run:
         self._model = Model().fold(given.budgets())
         self._cluster = site.cluster
         self._around = Around(site, self.settings, given.seed, self._note)
+        self._around.bucket.deletions_wanted = "collect.deleted" in self.plan.points
         data = Path(settings.data)
         self._flags = data / "flags"
         self._fleet = Fleet(

@@ -63,6 +63,9 @@ async def test_rot_befalls_what_a_snapshot_needs(kind: str, own: RunBucket) -> N
     }
     for name, data in stored.items():
         own.bin.store.put(name, data)
+    own.deletions_wanted = True
+    assert await own._own() == [own.bin.layout.object("a" * 64)]
+    own.deletions_wanted = False
     assert await own.rot(kind, 1.0, draw) == own.damaged == 2
     left = {name: own.bin.store.get(name) for name in names(own)}
     assert not left.items() & stored.items()

@@ -21,13 +21,14 @@ class Group:
         self.open = asyncio.Event()
         self._asked = asyncio.Event()
         self.refused: TP | None = None
+        self.cancels = False
 
     async def commit(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
         self.requests.append(dict(offsets))
         self._asked.set()
         await self.open.wait()
         if self.refused in offsets:
-            raise RuntimeError("injected")
+            raise asyncio.CancelledError if self.cancels else RuntimeError("injected")
 
     async def asked(self) -> None:
         await asyncio.wait_for(self._asked.wait(), 5)
@@ -68,8 +69,10 @@ async def test_settled_means_committed() -> None:
     await asyncio.wait_for(waiting, 5)
 
 
-async def test_a_failure_is_told_to_its_partitions_alone() -> None:
+@pytest.mark.parametrize("cancels", [False, True])
+async def test_a_failure_is_told_to_its_partitions_alone(cancels: bool) -> None:
     group, failed = Group(), list[str]()
+    group.cancels = cancels
     offsets = OffsetCommits(group.commit)
     group.refused = A
     offsets.put(A, 1, "", lambda: failed.append("A"))

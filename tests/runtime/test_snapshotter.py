@@ -26,6 +26,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.db = open_database(folder)
         self.changes = 0
+        self.changelog_offset = 0
         self.lost = False
         self.full = False
         self.reader = DatabaseReader(self.db)
@@ -35,6 +36,11 @@ class Store:
         write(self.db, offset)
         self.db.put(positions.CHANGELOG_TIME_KEY, positions.number(7))
         self.changes += 1
+        self.changelog_offset = offset
+
+    def taken_over(self) -> None:
+        """Another process has it now, which has not changed it yet."""
+        self.changes = 0
 
     async def checkpoint(self, folder: Path) -> None:
         if self.lost:
@@ -56,9 +62,16 @@ class World:
             SimpleNamespace(tp=TP("log", n), name=f"log-{n}", changelog_incarnation=0, store=store)
             for n, store in enumerate(self.stores)
         ]
+        self._owners = owners
+        self._folder = folder
+        self.snapshotter = self.new_snapshotter()
+
+    def new_snapshotter(self) -> Snapshotter:
+        """As the next process has it."""
         settings = Settings(group="g", log_retention_hours=168)
-        self.snapshotter = Snapshotter(
-            settings, self.bin, folder, lambda: cast(Any, owners), lambda: True, lambda: self.now
+        owners = cast(Any, self._owners)
+        return Snapshotter(
+            *(settings, self.bin, self._folder, lambda: owners, lambda: True, lambda: self.now)
         )
 
     async def taken(self, **how: bool) -> list[tuple[int, str | None]]:
@@ -97,6 +110,30 @@ async def test_none_grows_as_old_as_the_changelog_remembers(world: World) -> Non
     world.now += 41 * HOUR
     assert await world.taken() == []
     world.now += 2 * HOUR
+    assert await world.taken() == [(0, None)]
+
+
+async def test_what_nobody_has_a_snapshot_of_gets_one_though_it_does_not_change(
+    world: World,
+) -> None:
+    """Its owner died before the first one; restored from the changelog it stays as it is."""
+    world.stores[0].fold(5)
+    world.stores[0].taken_over()
+    assert await world.taken() == [(0, None)]
+    assert await world.taken() == []
+
+
+async def test_an_earlier_owners_snapshot_will_do_until_it_is_old(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stores[0].fold(5)
+    await world.taken()
+    (found,) = await list_snapshots(world.bin)
+    world.stores[0].taken_over()
+    world.snapshotter = world.new_snapshotter()
+    world.now = found.modified + HOUR
+    assert await world.taken() == []
+    world.now = found.modified + 43 * HOUR
     assert await world.taken() == [(0, None)]
 
 
