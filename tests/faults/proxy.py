@@ -194,6 +194,7 @@ def _inode(port: int) -> str:
     local = f"0100007F:{port:04X}"
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
-        if fields[1] == local:
+        # A closed connection of the same port may linger: it is nobody's.
+        if fields[1] == local and fields[9] != "0":
             return fields[9]
     return ""
