@@ -14,9 +14,11 @@ from msgspec import Struct
 
 from streams.templates.template import Template, text_with
 
-_RUN = re.compile(r"(\d+)", re.ASCII)
+_RUN = re.compile(r"((?:(?<![A-Za-z0-9])-)?\d+)", re.ASCII)
 _INT = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+", re.ASCII)
+_COMES_AGAIN = 3
+"""So many values a shape, on average: else the shapes take what they spare."""
 _MAX_BASE = 1 << 63
 
 
@@ -80,7 +82,15 @@ class Words(Struct, frozen=True, array_like=True, tag=7):
     values: tuple[str, ...]
 
 
-Column = Same | Ints | Steps | Digits | Hexes | Picks | Parts | Words
+class Shapes(Struct, frozen=True, array_like=True, tag=8):
+    """Values of some shapes each of which comes again: which one a row has, and its values."""
+
+    bits: int
+    packed: bytes
+    columns: tuple["Column", ...]
+
+
+Column = Same | Ints | Steps | Digits | Hexes | Picks | Parts | Words | Shapes
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[Column, ...])
 
@@ -133,9 +143,9 @@ def _column(values: tuple[str, ...]) -> Column:
             if joined in (joined.lower(), joined.upper()):
                 even = joined + "0" * (len(joined) % 2)
                 found.append(Hexes(length, joined != joined.lower(), bytes.fromhex(even)))
-    parts = _parts(values)
-    if parts is not None:
-        found.append(parts)
+    shapes = _shapes(values)
+    if shapes is not None:
+        found.append(shapes)
     return _smallest(found)
 
 
@@ -161,18 +171,30 @@ def _picks(values: Sequence[str]) -> Column:
     return Picks(tuple(numbers), bits, packed)
 
 
-def _parts(values: Sequence[str]) -> Parts | None:
-    first = _RUN.split(values[0])
-    pieces, runs = tuple(first[::2]), len(first) // 2
-    if not runs or pieces == ("", ""):
-        return None
-    rows = []
+def _shapes(values: Sequence[str]) -> Column | None:
+    """Values by what they are without their digits; none where that would not help."""
+    alike: dict[tuple[str, ...], list[list[str]]] = {}
+    which: list[int] = []
+    numbers: dict[tuple[str, ...], int] = {}
     for value in values:
         cut = _RUN.split(value)
-        if tuple(cut[::2]) != pieces:
-            return None
-        rows.append(cut[1::2])
-    return Parts(pieces, columns_of(rows))
+        shape = tuple(cut[::2])
+        alike.setdefault(shape, []).append(cut[1::2])
+        which.append(numbers.setdefault(shape, len(numbers)))
+    if len(alike) == 1:
+        ((shape, rows),) = alike.items()
+        return None if len(shape) == 1 or shape == ("", "") else Parts(shape, columns_of(rows))
+    if len(alike) * _COMES_AGAIN > len(values):
+        return None
+    columns: list[Column] = []
+    for shape, rows in alike.items():
+        if len(shape) == 1:
+            columns.append(Same(shape[0]))
+        elif shape == ("", ""):
+            columns += columns_of(rows)
+        else:
+            columns.append(Parts(shape, columns_of(rows)))
+    return Shapes(*_packed(which), tuple(columns))
 
 
 def _values(column: Column, count: int) -> Sequence[str]:
@@ -198,6 +220,12 @@ def _values(column: Column, count: int) -> Sequence[str]:
             return [values[number] for number in _unpacked(bits, packed, count)]
         case Parts(pieces, columns):
             return texts_of(Template(pieces), columns, count)
+        case Shapes(bits, packed, columns):
+            which = _unpacked(bits, packed, count)
+            left = [
+                iter(_values(column, which.count(number))) for number, column in enumerate(columns)
+            ]
+            return [next(left[number]) for number in which]
 
 
 def _packed(numbers: Sequence[int]) -> tuple[int, bytes]:

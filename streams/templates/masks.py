@@ -14,61 +14,112 @@ MAX_CUT = 8_192
 _STRUCTURED = 4
 """So many ``key=value`` make a text a record of fields: plain words are values there too."""
 
-_IP = r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.]*\w)"
-_END = r"[^\s\"'<>()\[\]{},;]"
+_WORD_END = r"(?!\w)"
+_PORT = r"(?::\d{1,5})?"
+_IP = rf"\d{{1,3}}(?:\.\d{{1,3}}){{3}}{_PORT}(?![\w.]*\w)"
+_GO_ON = r"[^\s\"'<>()\[\]{},;]"
 """What a path and an address go on with; they do not end with punctuation."""
-_TAIL = rf"{_END}*(?<![.:!?])"
+_TAIL = rf"{_GO_ON}*(?<![.:!?])"
 _NUMBER = r"(?:(?<![A-Za-z0-9)\]])[-+])?\d+"
-_ALTERNATIVES = (
-    # 01b7c1a0-5a2c-4a8e-9d3f-000000000000
-    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
-    # hdfs://host:9000/a
-    rf"[A-Za-z][A-Za-z0-9+.]{{0,15}}://{_TAIL}",
-    # C:\a\b
+_NAME = r"[A-Za-z][\w.@$-]{0,63}"
+_HEX = r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])(?:[0-9a-f]{6,}|[0-9A-F]{6,})(?!\w)"
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+# host/10.0.0.1:80
+_ADDRESS = rf"(?:[A-Za-z0-9][\w.-]{{0,99}}+/)?{_IP}"
+# 00:11:43:e3:ba:c3, fe80::1
+_COLONS = (
+    rf"(?:[0-9a-fA-F]{{1,4}}:){{3,7}}:?[0-9a-fA-F]{{1,4}}{_WORD_END}",
+    rf"(?:[0-9a-fA-F]{{1,4}}:){{1,6}}:(?:[0-9a-fA-F]{{1,4}}:){{0,5}}[0-9a-fA-F]{{1,4}}{_WORD_END}",
+)
+# a.user@host.example, com.example.host:80, com.example/.Part
+_DOTTED = (
+    r"(?<![.+-])[\w.+-]{1,64}+@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+",
+    rf"(?<![.$-])\w[\w$-]{{0,127}}+(?:\.[\w$-]{{1,127}}){{2,}}(?:/[\w.$-]+\w)?{_PORT}{_WORD_END}",
+    rf"(?<![.$-])\w[\w-]{{0,62}}+\.[A-Za-z]{{2,}}(?::\d{{1,5}}{_WORD_END}|(?= \[\d))",
+)
+_LETTER_FIRST = (
+    # hdfs://host:9000/a, C:\a\b
+    rf"[A-Za-z][A-Za-z0-9+.]{{0,15}}+://{_TAIL}",
     rf"[A-Za-z]:\\{_TAIL}",
-    # /a/b
-    rf"(?<![\w.)\]/])/{_END}{_TAIL}",
+    _UUID,
+    _ADDRESS,
+    *_COLONS,
+    # Package_for_KB12~31bf3856ad364e35~amd64~~6.1.1.2
+    r"[\w.-]{1,99}+~[0-9a-f]{16}~[\w.~-]*",
+    *_DOTTED,
+    _HEX,
+    # msra-sa-41:9000
+    rf"(?<!-)(?=[A-Za-z-]*+\d)[A-Za-z][A-Za-z0-9]{{0,63}}+(?:-[A-Za-z0-9]{{1,63}})+{_PORT}{_WORD_END}",
+    # broadcast_9_piece0, blk_-42
+    r"[A-Za-z]++(?:_[A-Za-z]++){0,3}_-?\d+(?:_?[A-Za-z]{0,6}[_-]?\d+)*(?![\w(])",
+    # _A8
+    rf"(?<=_)[A-Za-z]\d+{_WORD_END}",
+)
+_DIGIT_FIRST = (
+    # The most usual, before anything else is tried.
+    r"\d{1,18}(?![\w:/@-]|[.,]\w| ?[KMGTPB])",
     # 2015-10-18 18:01:47,978
-    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?",
-    # Sun Jul 10 03:55:15 2005
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    + _WORD_END,
+    _UUID,
+    _ADDRESS,
+    *_COLONS,
+    # 03:55:15.123
+    rf"\d{{1,9}}(?::\d{{1,9}})+(?:[.,]\d+)?{_WORD_END}",
+    rf"0[xX][0-9a-fA-F]+{_WORD_END}",
+    rf"(?=[\d.]*[A-Za-z_-])(?:{'|'.join(_DOTTED)})",
+    _HEX,
+    # 5.2 KB
+    rf"\d+(?:\.\d+)? ?(?:[KMGTP]i?B|B){_WORD_END}",
+)
+# 1445144423722_0020_m_000000, 12,345.6, 5s
+_PLAIN_NUMBER = (
+    rf"{_NUMBER}(?:[.,]\d+)*(?:[-_]?[A-Za-z]{{0,2}}[-_]?\d+)*(?:[A-Za-z]{{1,2}}(?![A-Za-z]))?"
+)
+# Sun Jul 10 03:55:15 2005
+_DATE = (
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? )?"
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6} {1,2}\d{1,2}"
-    r"(?:,? \d{4})?(?: \d\d:\d\d:\d\d(?: [A-Z]{3,4})?(?: \d{4})?)?(?!\w)",
-    # host/10.0.0.1:80, 10.0.0.2:80
-    rf"(?:[A-Za-z0-9][\w.-]{{0,99}}/)?{_IP}",
-    # 00:11:43:e3:ba:c3, fe80::1
-    r"(?:[0-9a-fA-F]{1,4}:){3,7}(?::?[0-9a-fA-F]{1,4})(?!\w)",
-    r"(?:[0-9a-fA-F]{1,4}:){1,6}:(?:[0-9a-fA-F]{1,4}:){0,5}[0-9a-fA-F]{1,4}(?!\w)",
-    # 03:55:15.123
-    r"\d{1,9}(?::\d{1,9})+(?:[.,]\d+)?(?!\w)",
-    r"0[xX][0-9a-fA-F]+(?!\w)",
-    # a.user@host.example
-    r"(?<![.+-])[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+",
-    # com.example.host:80
-    r"(?<![.$-])[A-Za-z0-9_-][\w$-]{0,127}(?:\.[\w$-]{1,127}){2,}(?::\d{1,5})?(?!\w)",
-    # host.example:80
-    r"(?<![.$-])[A-Za-z0-9_-]{1,63}\.[A-Za-z]{2,}:\d{1,5}(?!\w)",
-    r"localhost(?::\d{1,5})?(?!\w)",
-    # 5f3ab2c01 (not: added, 12345678)
-    r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])(?:[0-9a-f]{6,}|[0-9A-F]{6,})(?!\w)",
-    # msra-sa-41:9000
-    r"(?<!-)(?=[A-Za-z-]*\d)[A-Za-z][A-Za-z0-9]{0,63}(?:-[A-Za-z0-9]{1,63})+(?::\d{1,5})?(?![\w])",
-    # 5.2 KB
-    rf"{_NUMBER}(?:\.\d+)? ?(?:[KMGTP]i?B|B)(?!\w)",
-    # 1445144423722_0020_m_000000, 12,345.6, 5s
-    rf"{_NUMBER}(?:[.,]\d+)*(?:[-_]?[A-Za-z]{{0,2}}[-_]?\d+)*(?:[A-Za-z]{{1,2}}(?![A-Za-z]))?",
-    # for root from
-    r"(?<=[Ff]or )[A-Za-z]\w{0,31}(?= from )",
-    r"(?:(?<=for user )|(?<=invalid user )|(?<=Invalid user ))"
-    r"[A-Za-z]\w{0,31}(?= from | by | \[|[(,]|$)",
-    r"(?:(?<=user=)|(?<=name=)|(?<=host=)|(?<=tty=))\w{0,31}",
-    r"(?<=^\()[A-Za-z]\w{0,31}(?=\) CMD )",
+    r"(?:,? \d{4})?(?: \d\d:\d\d:\d\d(?: [A-Z]{3,4})?(?: \d{4})?)?(?!\w)"
 )
-_INSIDE = r"\d+"
-"""Digits within a word."""
-_STARTED = rf"(?<![^\W_])(?:{'|'.join(_ALTERNATIVES)})|{_INSIDE}"
+_AFTER_A_SPACE = (
+    rf"(?<=[Ff]or ){_NAME}(?= from )",
+    rf"(?:(?<=for user )|(?<=nvalid user )|(?<=failures for )){_NAME}(?= from | by | \[|[(,]|$)",
+)
+_AFTER_A_MARK = (
+    r"(?:(?<=user=)|(?<=name=)|(?<=host=)|(?<=tty=))(?:[^\s\"'<>()\[\]{},;]{0,64})",
+    r"(?<=[\"'])(?=[A-Za-z_.:/-]*\d)[\w.:/-]{1,99}(?=[\"'])",
+    rf"(?<=^\(){_NAME}(?=\) CMD )",
+    r"(?<![*\w])\*{2,5}(?![*\w])",
+)
+
+
+def _either(alternatives: tuple[str, ...]) -> str:
+    return f"(?:{'|'.join(alternatives)})"
+
+
+# Most words are no values: that shall be seen soon, so each branch looks at one character first.
+_BRANCHES = (
+    rf"(?<=\s){_either(_AFTER_A_SPACE)}",
+    rf"(?<=[=\"'(2*\s]){_either(_AFTER_A_MARK)}",
+    rf"(?=\d){_either(_DIGIT_FIRST)}",
+    # /a/b
+    rf"(?=/)(?<![\w.)\]/])/{_GO_ON}{_TAIL}",
+    rf"(?=[A-Za-z_][^\s/\\:@.~\d]{{0,80}}+[/\\:@.~\d]){_either(_LETTER_FIRST)}",
+    rf"(?=[JFMASONDTW][aeopuhr]){_DATE}",
+    r"(?=\\)\\042[^\\\s]{1,99}\\042",
+    rf"(?=l)localhost{_PORT}{_WORD_END}",
+    rf"(?=[-+\d]){_PLAIN_NUMBER}",
+)
+_STARTED = rf"(?<![^\W_]){_either(_BRANCHES)}|\d+"
+# In a record of fields a plain word is a value, and so are what is quoted and what is in braces.
+_FIELD = (
+    r"(?:(?<==)|(?<== )|(?<==  ))"
+    r"(?:(?P<tag>(?<=tag=)\"[^\"]{0,64}\")|\"[^\"]{0,64}\""
+    r"|[A-Za-z]\w{0,31}(?:\{[^{}\s]{0,64}\})?(?![\w.=-]))"
+)
 _PLAIN = re.compile(_STARTED, re.ASCII)
-_FIELDS = re.compile(rf"(?<==)[A-Za-z]\w{{0,31}}(?![\w.])|{_STARTED}", re.ASCII)
+_FIELDS = re.compile(f"{_FIELD}|{_STARTED}", re.ASCII)
 _LETTERS = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}")
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _LETTER = re.compile(r"[^\W\d_]")
@@ -82,7 +133,7 @@ def cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     Examples
     --------
     >>> cut("Received block blk_-42 of size 67108864 from /10.251.42.84")
-    (('Received block blk_', ' of size ', ' from ', ''), ('-42', '67108864', '/10.251.42.84'))
+    (('Received block ', ' of size ', ' from ', ''), ('blk_-42', '67108864', '/10.251.42.84'))
     """
     if len(text) > MAX_CUT:
         return (text,), ()
@@ -93,7 +144,7 @@ def cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for found in (_FIELDS if fields else _PLAIN).finditer(text):
         start, end = found.span()
         value = text[start:end]
-        if not value.isdigit() and _tells(value, fields):
+        if not value.isdigit() and found.lastgroup is None and _tells(value, fields):
             # How something stands is no value; which one of many it is still is one.
             for digits in _DIGITS.finditer(value):
                 pieces.append(text[at : start + digits.start()])
@@ -134,7 +185,7 @@ def _last_word(piece: str) -> str:
 def _tells(value: str, fields: bool) -> bool:
     """Whether a word in it tells how something stands."""
     words = _LETTERS.findall(value)
-    if "/" in value or "\\" in value:
+    if value.startswith("/") or "://" in value or "\\" in value:
         # Where it leads to is a value; what is done there is not: /jobs/7/stop.
         words = _LETTERS.findall("/".join(re.split(r"[/\\]", value)[-2:]))
     elif "." in value:

@@ -61,7 +61,10 @@ unreachable reachable unreadable unready unreliable unresolved unresponsive resp
 unsatisfied satisfied unschedulable schedulable unset unsigned signed unstable unsuccessful
 untrusted unused unusual usual unverified unwanted unwell up upcoming urgent used vacant valid
 victim vip visible void warm warn warning weak well went wet whole within without woke won worse
-worst wrong yes zero get head post put patch delete options trace connect
+worst wrong yes zero input output src dst rx tx upstream downstream ingress egress client server
+east west north south horizontal vertical day night morning evening hello goodbye heavy light dark
+bright
+get head post put patch delete options trace connect
 """
 _IRREGULAR = """
 began begun bound broke broken bought brought built chose chosen cut drove driven fell fallen
