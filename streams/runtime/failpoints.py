@@ -29,6 +29,7 @@ NAMES = (
 SNAPSHOT_NAMES = (
     "archive.sealed",
     "archive.written",
+    "archive.rewritten",
     "snapshot.checkpointed",
     "snapshot.looked",
     "snapshot.uploaded",

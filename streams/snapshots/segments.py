@@ -2,14 +2,15 @@
 
 ``PREFIX/archive/GROUP/TOPIC-PARTITION/<incarnation>-<first>-<end>-<generation>`` holds every record
 from offset ``first`` to below ``end``. It is a line of JSON, the head, then the records, compressed
-(zstd over msgpack). A segment is never written over. To take single records out of one, the next
-generation of it is written, offsets kept, and the one before is deleted.
+(zstd over msgpack). A segment is never written over. To take something out of single
+records, or all of them, the next generation of it is written, offsets kept, and the one before is
+deleted.
 
 Segments may overlap: a frozen owner and its successor may both have written. Committed records
 never change, so either may be read.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import groupby
 
@@ -49,7 +50,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     segment: Segment
     records: int
     removed: int = 0
-    """Records that were taken out of it."""
+    """Records of which something was taken out, or all; of each rewriting."""
     first_time: int
     """Log time of its first record, milliseconds; 0 where it has none."""
     last_time: int
@@ -123,19 +124,31 @@ def unseal(segment: Segment, data: bytes) -> tuple[Head, list[LogRecord]]:
         raise BadSegment(f"it can't be read: {error}") from None
 
 
-def without(
-    segment: Segment, data: bytes, offsets: Collection[int], code_version: str
-) -> tuple[Segment, bytes]:
-    """Return the next generation of a segment, without some of its records.
+def rewritten(
+    segment: Segment,
+    data: bytes,
+    change: Callable[[LogRecord], LogRecord | None],
+    code_version: str,
+) -> tuple[Segment, bytes] | None:
+    """Return the next generation of a segment, in which records say less; None: all stay as is.
+
+    Parameters
+    ----------
+    change : callable
+        Gives the record as it is to be; None: it goes. The same record: it stays.
 
     Raises
     ------
     BadSegment
     """
     head, records = unseal(segment, data)
-    left = [record for record in records if record.offset not in offsets]
+    made = [change(record) for record in records]
+    count = sum(now is not record for now, record in zip(made, records, strict=True))
+    if not count:
+        return None
+    left = [record for record in made if record is not None]
     successor = msgspec.structs.replace(segment, generation=segment.generation + 1)
-    removed = head.removed + len(records) - len(left)
+    removed = head.removed + count
     return successor, seal(successor, left, code_version, removed=removed, follows=head.follows)
 
 

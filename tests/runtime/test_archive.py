@@ -22,7 +22,7 @@ from streams.runtime.archive import (
 )
 from streams.runtime.snapshots import Bin
 from streams.snapshots.names import Place, Position, Segment
-from streams.snapshots.segments import BadSegment, Gap, LogRecord, seal, without
+from streams.snapshots.segments import BadSegment, Gap, LogRecord, rewritten, seal
 
 from .snapshot_bins import LAYOUT
 
@@ -83,12 +83,14 @@ async def test_what_was_rewritten_while_it_was_read_is_read_rewritten(
 ) -> None:
     segment = Segment(PLACE, 0, 0, 4)
     data = put(bucket, segment, 0, 1)
-    successor, rewritten = without(segment, data, {1}, "0.1")
+    made = rewritten(segment, data, lambda record: None if record.offset == 1 else record, "0.1")
+    assert made is not None
+    successor, shorter = made
     get = bucket.store.get
 
     def rewrite(name: str) -> bytes:
         monkeypatch.setattr(bucket.store, "get", get)
-        bucket.store.put_if_absent(bucket.layout.segment(successor), rewritten)
+        bucket.store.put_if_absent(bucket.layout.segment(successor), shorter)
         bucket.store.delete([bucket.layout.segment(segment)])
         return get(name)
 

@@ -1,5 +1,6 @@
 """Segments of a log: what is sealed comes back, and what is to be read is read once, in order."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +12,9 @@ from streams.snapshots.segments import (
     LogRecord,
     archived_to,
     chain,
+    rewritten,
     seal,
     unseal,
-    without,
 )
 
 PLACE = Place("streams", "tenant.log.v1", 3)
@@ -58,14 +59,37 @@ def test_another_segment_under_this_name_is_noticed() -> None:
         unseal(other, seal(SEGMENT, RECORDS, "0.1"))
 
 
+def taken_out(segment: Segment, data: bytes, offset: int) -> tuple[Segment, bytes]:
+    made = rewritten(segment, data, lambda r: None if r.offset == offset else r, "0.2")
+    assert made is not None
+    return made
+
+
 def test_records_are_taken_out_and_offsets_stay() -> None:
-    successor, data = without(SEGMENT, seal(SEGMENT, RECORDS, "0.1"), {5}, "0.2")
+    successor, data = taken_out(SEGMENT, seal(SEGMENT, RECORDS, "0.1"), 5)
     assert successor == Segment(PLACE, 1, 4, 9, 1)
     head, records = unseal(successor, data)
     assert [record.offset for record in records] == [4, 7]
     assert (head.records, head.removed) == (2, 1)
-    again, data = without(successor, data, {4}, "0.2")
+    again, data = taken_out(successor, data, 4)
     assert unseal(again, data)[0].removed == 2
+
+
+def test_a_record_may_say_less() -> None:
+    def say_less(record: LogRecord) -> LogRecord:
+        return msgspec.structs.replace(record, value=b"-") if record.offset == 5 else record
+
+    made = rewritten(SEGMENT, seal(SEGMENT, RECORDS, "0.1"), say_less, "0.2")
+    assert made is not None
+    head, records = unseal(*made)
+    assert [(record.offset, record.value == b"-") for record in records] == [
+        *((4, False), (5, True), (7, False))
+    ]
+    assert (head.records, head.removed) == (3, 1)
+
+
+def test_nothing_is_written_where_all_stays() -> None:
+    assert rewritten(SEGMENT, seal(SEGMENT, RECORDS, "0.1"), lambda record: record, "0.2") is None
 
 
 def part(first: int, end: int, generation: int = 0, incarnation: int = 0) -> Segment:
