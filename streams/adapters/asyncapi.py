@@ -22,6 +22,7 @@ TYPES: dict[str, tuple[str, ...]] = {
         "state.delete",
         "price.set",
         "usage.adjust",
+        "retention.set",
     ),
     topology.MEMORY_RECORDS: ("memory.record",),
     topology.BUDGET_ALERTS: (
@@ -46,6 +47,7 @@ TYPES: dict[str, tuple[str, ...]] = {
         "memory.pruned",
         "price.set",
         "usage.adjusted",
+        "retention.set",
         "usage.statement",
         "event.late",
     ),

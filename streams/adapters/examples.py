@@ -57,6 +57,10 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     ],
     "budget.settle": [{"reservation_id": "call-17", "amount_usd": "0.4"}],
     "tenant.set": [{"timezone": "Asia/Kolkata"}],
+    "retention.set": [
+        {"default_ttl_seconds": 2592000},
+        {"default_ttl_seconds": 2592000, "min_ttl_seconds": 86400},
+    ],
     "quota.set": [{"quota_mb": 512}, {"quota_mb": 64, "class": "compliance"}],
     "state.set": [
         {"agent": "trainer-1", "key": "checkpoint", "value": {"step": 1200, "loss": 0.5}},
@@ -351,6 +355,18 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
                 "timestamp": "2026-11-20T10:00:00.000000Z",
                 "ttl_seconds": 86400,
                 "gdpr_deletion_date": "2026-11-21T10:00:00.000000Z",
+            },
+        )
+    ],
+    "retention.set": [
+        _audit(
+            "retention.set",
+            "retention",
+            "t1",
+            {
+                "default_ttl_seconds": 2592000,
+                "min_ttl_seconds": 86400,
+                "previous": {"default_ttl_seconds": None, "min_ttl_seconds": None},
             },
         )
     ],

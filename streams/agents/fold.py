@@ -23,6 +23,7 @@ from streams.core.log import (
     QuotaGranted,
     QuotaRejected,
     Refusal,
+    RetentionSet,
     StateDelete,
     StateSet,
     TenantSet,
@@ -34,10 +35,12 @@ from streams.jobs import folds as jobs
 from streams.jobs import rows as jobs_rows
 from streams.jobs.merge import ran, state_of
 from streams.jobs.rows import RunRow
-from streams.memory import leases, limit
+from streams.memory import forget_rows, leases, limit
 from streams.memory import rows as memory
 from streams.memory.access import fold_accessed
 from streams.memory.bytes import tier_of
+from streams.memory.dating import fold_retention_set
+from streams.memory.forgetting import forget_on_time
 from streams.memory.pressure_ticks import relieve
 from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
 from streams.memory.remember import remember
@@ -59,6 +62,7 @@ ROWS: tuple[type[Row], ...] = (
     *held.ROWS,
     *usage.ROWS,
     *memory.ROWS,
+    *forget_rows.ROWS,
     *jobs_rows.ROWS,
 )
 """All row kinds that folds write; the digest covers them."""
@@ -93,6 +97,8 @@ def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     forget(view, entry.log_time)
     jobs.work(view, entry.log_time)
     effects = limit.fold_tick(view, entry, body)
+    # Before anybody has to make room: what is due makes some.
+    forget_on_time(view, entry, effects)
     relieve(view, entry, effects)
     leases.tick(view, entry, effects)
     send_statements(view, entry, effects, count_stored(view, entry.log_time))
@@ -139,6 +145,7 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     LeaseGiven: leases.fold_given,
     LeaseRecalled: leases.fold_recalled,
     LeaseInquiry: leases.fold_inquiry,
+    RetentionSet: fold_retention_set,
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from streams.core import events
 from streams.core.events import Data
+from streams.core.forget_events import FORGET_TYPES
 from streams.core.job_events import JobRun
 from streams.core.meter_events import METER_TYPES
 from streams.core.reservation_events import RESERVATION_TYPES
@@ -14,6 +15,7 @@ INPUT_TYPES: Mapping[str, type[Data]] = {
     **STATE_TYPES,
     **RESERVATION_TYPES,
     **METER_TYPES,
+    **FORGET_TYPES,
     "job.run": JobRun,
 }
 """ce_type of each input to its data."""

@@ -289,6 +289,11 @@ class StateDelete(msgspec.Struct, frozen=True, array_like=True, tag="state.delet
     if_version: int | None
 
 
+class RetentionSet(msgspec.Struct, frozen=True, array_like=True, tag="retention.set"):
+    default_ttl_seconds: int | None
+    min_ttl_seconds: int | None
+
+
 class Accessed(msgspec.Struct, frozen=True, array_like=True, tag="memory.accessed"):
     """Memories of a tenant that a worker gave out: ids, and how often each since the last record.
 
@@ -400,6 +405,7 @@ Body = (
     | LeaseGiven
     | LeaseRecalled
     | LeaseInquiry
+    | RetentionSet
 )
 """Of tenant.log.v1."""
 

@@ -4,6 +4,7 @@ from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
 from streams.core.log import Accessed
+from streams.memory.hidden import Hidden
 from streams.memory.memories import Memories
 from streams.memory.quota_alerts import check_quota
 from streams.memory.rows import worth
@@ -15,9 +16,10 @@ def fold_accessed(view: View, entry: Entry, body: Accessed) -> list[Effect]:
     """Count accesses: working memories are worth more then; nothing moves by it."""
     outputs: list[Effect] = []
     memories = Memories(view, entry, outputs, entry.record.tenant)
+    hidden = Hidden(view, entry.record.tenant, entry.log_time)
     for memory_id, count in body.counts:
         before = memories.get(memory_id)
-        if before is None:
+        if before is None or hidden.hides(memory_id, before):
             continue
         now = structs.replace(
             before,

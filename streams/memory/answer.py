@@ -8,10 +8,12 @@ from streams.core.fold import Rows
 from streams.core.log import Vector
 from streams.core.time import format_time
 from streams.memory.fixed import ONE
+from streams.memory.forget_rows import rules_of
 from streams.memory.index import TenantIndex
 from streams.memory.question import Question
 from streams.memory.ranking import Filters, Found, search
 from streams.memory.record import shown
+from streams.memory.retention import dated
 from streams.memory.rows import MemoryRow, memory_key
 
 
@@ -70,7 +72,7 @@ def answer(
 def _record(rows: Rows, tenant: str, memory_id: str) -> msgspec.Raw:
     row = rows.get(MemoryRow, memory_key(tenant, memory_id))
     assert row is not None
-    return shown(tenant, memory_id, row)
+    return shown(tenant, memory_id, dated(row, rules_of(rows, tenant)))
 
 
 def _parts(found: Found, embedded: bool) -> dict[str, float]:

@@ -3,6 +3,8 @@
 import msgspec
 
 WORKING, LONG_TERM = 0, 1
+NO_TTL, NEVER = -1, -2
+"""Ttls of memories that have none: a default may count for it, or never does."""
 LOW, MEDIUM, HIGH, CRITICAL = 1, 2, 3, 4
 
 
@@ -38,3 +40,5 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whose vector it is; vectors of different models are never compared."""
     vector: bytes | None = None
     """int8; its scale does not matter for a cosine."""
+    ttl: int = NO_TTL
+    """Its own, seconds."""

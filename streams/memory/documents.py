@@ -6,7 +6,7 @@ import msgspec
 
 from streams.core.fold import Reader, Rows
 from streams.core.rows import tenant_key
-from streams.memory.document import LONG_TERM, WORKING, Document
+from streams.memory.document import LONG_TERM, NEVER, NO_TTL, WORKING, Document
 from streams.memory.rows import MemoryRow, VectorRow, memory_key, vector_key
 
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -79,6 +79,7 @@ def _document(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> Docume
         used_at=row.last_accessed or 0,
         model=None if vector is None else vector.model,
         vector=None if vector is None else vector.data,
+        ttl=NEVER if row.consolidated else NO_TTL if row.ttl_seconds is None else row.ttl_seconds,
     )
 
 

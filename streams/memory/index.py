@@ -44,6 +44,7 @@ class TenantIndex:
         self._tiers = Column(np.uint8)
         self._uses = Column(np.uint32)
         self._used_at = Column(np.int64)
+        self._ttls = Column(np.int64)
         self._columns = (
             self._alive,
             self._timestamps,
@@ -53,6 +54,7 @@ class TenantIndex:
             self._tiers,
             self._uses,
             self._used_at,
+            self._ttls,
         )
         self.lexical = Lexical()
         self.facets = Facets()
@@ -100,6 +102,7 @@ class TenantIndex:
                 document.tier,
                 min(document.uses, 0xFFFFFFFF),
                 document.used_at,
+                document.ttl,
             ),
             strict=True,
         ):
@@ -188,6 +191,10 @@ class TenantIndex:
     @property
     def used_at(self) -> NDArray[np.int64]:
         return self._used_at.values
+
+    @property
+    def ttls(self) -> NDArray[np.int64]:
+        return self._ttls.values
 
     @property
     def nbytes(self) -> int:

@@ -6,8 +6,11 @@ from streams.core.fold import Effect, Entry, Output, View
 from streams.core.ids import derived_id
 from streams.core.rows import tenant_key
 from streams.memory.bytes import add_bytes, move_bytes
+from streams.memory.deadlines import file
+from streams.memory.forget_rows import rules_of
 from streams.memory.prunable import move, place
 from streams.memory.record import measured
+from streams.memory.retention import dated
 from streams.memory.rows import (
     CONFIG_KEY,
     NO_CONFIG,
@@ -74,11 +77,13 @@ class Memories:
     ) -> None:
         """Write a memory, count it and its bytes, and send its record."""
         view, tenant = self._view, self._tenant
-        json, size = measured(tenant, memory_id, now)
+        rules = rules_of(view, tenant)
+        json, size = measured(tenant, memory_id, dated(now, rules))
         now = structs.replace(now, size=size)
         view.put(memory_key(tenant, memory_id), now)
         if before is None:
             view.put(timeline_key(tenant, now.timestamp, memory_id), TimelineRow())
+        file(view, tenant, memory_id, before, now, rules)
         worth_now = place(now, memory_id)
         move(view, tenant, place(before, memory_id), worth_now)
         entry, project, kept = self._entry, now.cost_attribution, 0
@@ -98,6 +103,7 @@ class Memories:
         view.delete(timeline_key(tenant, before.timestamp, memory_id))
         if before.embedding_model is not None:
             view.delete(vector_key(tenant, memory_id))
+        file(view, tenant, memory_id, before, None, rules_of(view, tenant))
         move(view, tenant, place(before, memory_id), None)
         add_bytes(view, self._entry, tenant, -before.size, before.cost_attribution)
         self._count(before, None)

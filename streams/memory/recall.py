@@ -5,14 +5,16 @@ import msgspec
 from streams.core.errors import ApiError
 from streams.core.fold import Reader
 from streams.core.rows import tenant_key
+from streams.memory.hidden import Hidden
 from streams.memory.pages import page
 from streams.memory.record import PRIORITIES, shown
+from streams.memory.retention import dated
 from streams.memory.rows import MemoryRow, TimelineRow, id_on_timeline, memory_key
 
 Page = tuple[list[msgspec.Raw], bytes | None]
 
 
-def memory(reader: Reader, tenant: str, memory_id: str) -> msgspec.Raw:
+def memory(reader: Reader, tenant: str, memory_id: str, *, log_time: int) -> msgspec.Raw:
     """Record of one memory.
 
     Raises
@@ -21,9 +23,10 @@ def memory(reader: Reader, tenant: str, memory_id: str) -> msgspec.Raw:
         404 where there is none.
     """
     row = reader.get(MemoryRow, memory_key(tenant, memory_id))
-    if row is None:
+    hidden = Hidden(reader, tenant, log_time)
+    if row is None or hidden.hides(memory_id, row):
         raise ApiError(404, "not_found", f"there is no memory {memory_id}")
-    return shown(tenant, memory_id, row)
+    return shown(tenant, memory_id, dated(row, hidden.rules))
 
 
 def memories(
@@ -31,6 +34,7 @@ def memories(
     tenant: str,
     *,
     limit: int,
+    log_time: int,
     after: bytes | None = None,
     tier: str | None = None,
     agent: str | None = None,
@@ -43,6 +47,8 @@ def memories(
     ----------
     limit : int
         At most so many; there may be fewer before the end.
+    log_time : int
+        Decides what is due.
     after : bytes, optional
         Where an earlier page ended: its second value.
     tier, agent, session, priority
@@ -54,6 +60,7 @@ def memories(
         400 where ``after`` is not one that this list gave.
     """
     prefix = tenant_key(TimelineRow, tenant)
+    hidden = Hidden(reader, tenant, log_time)
 
     def show(key: bytes, _: TimelineRow) -> msgspec.Raw | None:
         memory_id = id_on_timeline(key, prefix)
@@ -65,8 +72,9 @@ def memories(
             and agent in (None, row.agent)
             and session in (None, row.session)
             and priority in (None, PRIORITIES[row.priority - 1])
+            and not hidden.hides(memory_id, row)
         ):
-            return shown(tenant, memory_id, row)
+            return shown(tenant, memory_id, dated(row, hidden.rules))
         return None
 
     return page(reader, TimelineRow, prefix, show, limit=limit, after=after)

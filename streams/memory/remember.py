@@ -12,14 +12,14 @@ from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
-from streams.core.journal import Target, audit
 from streams.core.log import Content, Message, Vector
-from streams.core.time import format_time
+from streams.memory.expiry import remove_due, tell_expired
+from streams.memory.forget_rows import rules_of
 from streams.memory.memories import Memories
 from streams.memory.pressure import for_memory, prune
 from streams.memory.quota_alerts import check_quota, tell_overflow
-from streams.memory.record import deletion_date
 from streams.memory.refuse import refuse_memory
+from streams.memory.retention import is_due, ttl_of
 from streams.memory.rows import MemoryRow, VectorRow, vector_key
 from streams.memory.use import used
 
@@ -32,14 +32,19 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
     assert content is not None
     memory_id = content.memory_id or derived_id(record.tenant, record.source, record.id)
     memories = Memories(view, entry, outputs, record.tenant)
+    rules = rules_of(view, record.tenant)
     before = memories.get(memory_id)
+    if before is not None and is_due(before, rules, entry.log_time):
+        # As if the tick that removes it had come already.
+        remove_due(memories, view, entry, outputs, record.tenant, memory_id, before)
+        before = None
     if before is not None:
         now = _corrected(before, entry, body, content)
-    elif (due := deletion_date(record.time, content.ttl_seconds)) and due <= entry.log_time:
-        _expired(view, entry, outputs, memory_id, content, due)
-        return
     else:
         now = _made(entry, body, content)
+        if (ttl := ttl_of(now, rules)) is not None and is_due(now, rules, entry.log_time):
+            tell_expired(view, entry, outputs, record.tenant, memory_id, record.time, ttl)
+            return
     way = for_memory(view, entry, record.tenant, memory_id, before, now)
     if way is None:
         refuse_memory(view, entry, outputs, memory_id, body)
@@ -120,24 +125,3 @@ def _keep_vector(view: View, key: bytes, before: MemoryRow | None, vector: Vecto
         view.put(key, VectorRow(vector.model, vector.scale, vector.data))
     elif before is not None and before.embedding_model is not None:
         view.delete(key)
-
-
-def _expired(
-    view: View, entry: Entry, outputs: list[Effect], memory_id: str, content: Content, due: int
-) -> None:
-    """Say that a memory was due when it came: it is not stored."""
-    details = {
-        "timestamp": format_time(entry.record.time),
-        "ttl_seconds": content.ttl_seconds,
-        "gdpr_deletion_date": format_time(due),
-    }
-    target = Target("memory", memory_id)
-    audit(
-        view,
-        entry,
-        outputs,
-        action="memory.expired",
-        target=target,
-        details=details,
-        command=False,
-    )

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from streams.core.errors import StoreLost
 from streams.core.fold import Reader, Rows
 from streams.memory import documents
+from streams.memory.hidden import hide
 from streams.memory.index import TenantIndex
 from streams.memory.rows import MemoryRow, VectorRow
 from streams.ports import LocalPartition
@@ -222,6 +223,7 @@ class Indexes:
         def do() -> tuple[T, int]:
             try:
                 _follow(index, rows, hot.tenant, changed, hot.lost)
+                hide(index, rows, hot.tenant, log_time)
                 return work(index, rows, log_time), index.nbytes
             finally:
                 rows.close()

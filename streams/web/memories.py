@@ -64,7 +64,7 @@ async def memories(
     )
 
     def compute(local: LocalPartition) -> dict[str, Any]:
-        items, end = find(local.reader)
+        items, end = find(local.reader, log_time=local.log_time)
         return page("memories", items, end, local)
 
     return await answer(request, reading, tenant, after, wait_ms, compute)
@@ -100,6 +100,6 @@ async def memory_answer(
     check_tenant(tenant)
 
     def compute(local: LocalPartition) -> Any:
-        return recall.memory(local.reader, tenant, memory_id)
+        return recall.memory(local.reader, tenant, memory_id, log_time=local.log_time)
 
     return await answer(request, reading, tenant, after, wait_ms, compute)

@@ -22,6 +22,7 @@ COMMANDS = (
     "state.delete",
     "price.set",
     "usage.adjust",
+    "retention.set",
 )
 INPUTS = ("agent.message", "job.run", *COMMANDS)
 """Types whose schemas become components; the bodies of POST refer to them."""

@@ -94,7 +94,7 @@ class MemoryLog(Writer):
 
     def records(self, tenant: str = "t1", **filters: str) -> list[dict[str, Any]]:
         """All records of a tenant, in the order of lists."""
-        items, end = memories(self.view, tenant, limit=10_000, **filters)  # type: ignore[arg-type]
+        items, end = memories(self.view, tenant, limit=10_000, log_time=self.log_time, **filters)  # type: ignore[arg-type]
         assert end is None
         return [json.loads(bytes(item)) for item in items]
 

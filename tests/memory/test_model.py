@@ -15,6 +15,7 @@ from streams.core.log import Vector
 from streams.core.rows import tenant_key
 from streams.core.time import SECOND, format_time
 from streams.memory.bytes import used_bytes
+from streams.memory.forget_rows import DeadlineRow
 from streams.memory.memories import RECORDS
 from streams.memory.prunable import least_first
 from streams.memory.rows import (
@@ -75,6 +76,14 @@ class Machine(RuleBasedStateMachine):
             for *_, name in sorted(worths)[: max(0, len(worths) - self.limit)]:
                 self.memories[tenant, name]["tier"] = "long_term"
 
+    def _pass(self, seconds: int) -> None:
+        """Log time passes; the tick removes what is due."""
+        self.log.wait(seconds, ticks=1)
+        for key, record in list(self.memories.items()):
+            ttl = record.get("ttl_seconds")
+            if ttl is not None and record["timestamp"] + ttl * SECOND <= self.log.log_time:
+                del self.memories[key], self.use[key], self.vectors[key]
+
     @rule(
         tenant=st.sampled_from(TENANTS),
         memory_id=st.none() | st.sampled_from(IDS),
@@ -93,7 +102,7 @@ class Machine(RuleBasedStateMachine):
         ago: int,
     ) -> None:
         log = self.log
-        log.wait(1)
+        self._pass(1)
         time = log.now - ago * SECOND
         name = memory_id or derived_id(tenant, "/test", f"e{len(log.entries)}")
         outputs = log.say(
@@ -127,6 +136,8 @@ class Machine(RuleBasedStateMachine):
         self.use[tenant, name] = used(self.use.get((tenant, name)), log.log_time)
         self.vectors[tenant, name] = vector
         self._settle()
+        # A correction keeps the event time: one that brings a ttl may be due at once.
+        self._pass(0)
 
     @rule(
         tenant=st.sampled_from(TENANTS),
@@ -135,7 +146,7 @@ class Machine(RuleBasedStateMachine):
         ),
     )
     def access(self, tenant: str, counts: list[tuple[str, int]]) -> None:
-        self.log.wait(1)
+        self._pass(1)
         outputs = self.log.access(*counts, tenant=tenant)
         known = [(name, count) for name, count in counts if (tenant, name) in self.memories]
         assert [output.subject for output in outputs] == [name for name, _ in known]
@@ -147,7 +158,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((1, 3_600, 90_000, 86_400 * 30)))
     def wait(self, seconds: int) -> None:
-        self.log.wait(seconds, ticks=1)
+        self._pass(seconds)
 
     @rule(limit=st.integers(1, 4))
     def change_the_limit(self, limit: int) -> None:
@@ -155,6 +166,7 @@ class Machine(RuleBasedStateMachine):
         self.limit = limit
         self.log.wait(1, ticks=3)
         self._settle()
+        self._pass(0)
 
     def _expected(self, tenant: str, name: str) -> dict[str, Any]:
         record = self.memories[tenant, name]
@@ -192,7 +204,8 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def all_is_there_and_as_it_should_be(self) -> None:
         # What the compacted topic holds.
-        latest = {o.key: json.loads(o.data) for o in self.log.outputs if o.topic == RECORDS}
+        sent = {o.key: o.data for o in self.log.outputs if o.topic == RECORDS}
+        latest = {key: json.loads(value) for key, value in sent.items() if value is not None}
         for tenant in TENANTS:
             expected = [self._expected(*key) for key in self.memories if key[0] == tenant]
             expected.sort(key=lambda record: record["id"])
@@ -231,6 +244,8 @@ class Machine(RuleBasedStateMachine):
             own = [key[len(prefix) :] for key in working if key.startswith(prefix)]
             assert (row.count, row.least) == (len(own), own[0])
         assert sum(row.count for _, row in view.scan(AgentRow, AgentRow.kind)) == len(working)
+        due = sum("ttl_seconds" in r for r in self.memories.values())
+        assert sum(1 for _ in view.scan(DeadlineRow, DeadlineRow.kind)) == due
         for kind in (MemoryRow, TimelineRow):
             assert sum(1 for _ in view.scan(kind, kind.kind)) == len(self.memories)
         vectors = sum(size > 0 for size in self.vectors.values())

@@ -93,7 +93,7 @@ def test_the_least_valuable_goes_with_all_that_is_kept_of_it() -> None:
     assert data(outputs[1])["actor"] == "/test"
     assert there(log) == {"a", "b", "keep", "new"}
     with pytest.raises(ApiError, match="no memory old"):
-        memory(log.view, "t1", "old")
+        memory(log.view, "t1", "old", log_time=log.now)
     assert not [key for key in log.view.rows if b"old" in key]
     assert log.view.get(CountRow, b"l/t1\x00") == CountRow(4, 0)
     assert sum(r["bytes"] for r in log.records()) == used_bytes(log.view, "t1")

@@ -32,7 +32,9 @@ def walk(log: MemoryLog, limit: int, **filters: str) -> list[list[str]]:
     found: list[list[str]] = []
     after = None
     while True:
-        items, after = recall.memories(log.view, "t1", limit=limit, after=after, **filters)  # type: ignore[arg-type]
+        items, after = recall.memories(
+            log.view, "t1", limit=limit, log_time=0, after=after, **filters
+        )  # type: ignore[arg-type]
         found.append([json.loads(bytes(item))["id"] for item in items])
         if after is None:
             return found
@@ -71,16 +73,16 @@ def test_a_page_looks_at_so_many_rows(log: MemoryLog, monkeypatch: pytest.Monkey
 
 
 def test_one_memory(log: MemoryLog) -> None:
-    found = json.loads(bytes(recall.memory(log.view, "t1", "a")))
+    found = json.loads(bytes(recall.memory(log.view, "t1", "a", log_time=0)))
     assert (found["tenant"], found["agent"], found["session"]) == ("t1", "x", None)
     assert found in log.records()
     for tenant, name in (("t1", "none"), ("t", "b"), ("t2", "a")):
         with pytest.raises(ApiError) as caught:
-            recall.memory(log.view, tenant, name)
+            recall.memory(log.view, tenant, name, log_time=0)
         assert (caught.value.status, caught.value.code) == (404, "not_found")
 
 
 def test_a_cursor_opens_no_other_tenants_list(log: MemoryLog) -> None:
     with pytest.raises(ApiError) as caught:
-        recall.memories(log.view, "t1", limit=1, after=timeline_key("t", 0, "a"))
+        recall.memories(log.view, "t1", limit=1, log_time=0, after=timeline_key("t", 0, "a"))
     assert caught.value.status == 400

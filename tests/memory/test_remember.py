@@ -296,6 +296,7 @@ def test_a_lowered_limit_is_applied_by_ticks_in_parts(monkeypatch: pytest.Monkey
     monkeypatch.setattr(limit, "AT_ONCE", 3)
     monkeypatch.setattr(limit, "LOOKED_AT", 2)
     log = MemoryLog()
+    log.wait(0, ticks=2)
     for tenant in ("t1", "t2"):
         for agent in "abcde":
             for number in range(4):

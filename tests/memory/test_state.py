@@ -170,6 +170,7 @@ def test_a_version_goes_on_for_thirty_days(since: int, version: int, ticks: int)
 
 def test_a_tick_and_a_set_do_bounded_work() -> None:
     log = StateLog()
+    log.idle()
     for number in range(3 * AT_ONCE):
         log.set(0, key=str(number), ttl=5)
     log.now += 60 * SECOND

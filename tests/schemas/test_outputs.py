@@ -51,6 +51,7 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     ("agent.message", {"content": "Bare."}, NOW),
     ("agent.message", SAID, NOW),
     ("agent.message", SAID | {"memory_id": "old"}, NOW - 5 * DAY),
+    ("agent.message", SAID | {"memory_id": "kept", "ttl_seconds": 10**6}, NOW),
     ("budget.set", BUDGET | {"limit_usd": 100}, NOW),
     ("budget.delete", {"budget_id": "team"}, NOW),
     ("budget.delete", {"budget_id": "none"}, NOW),
@@ -60,6 +61,7 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     ("state.delete", {"agent": "a", "key": "k"}, NOW),
     *(("price.set", data, NOW) for data in INPUTS["price.set"]),
     *(("usage.adjust", data, NOW) for data in INPUTS["usage.adjust"]),
+    *(("retention.set", data, NOW) for data in INPUTS["retention.set"]),
 ]
 
 

@@ -1,0 +1,93 @@
+"""What is due goes: the earliest first, a bounded part with each tick."""
+
+from streams.core.fold import Effect, Entry, View
+from streams.core.journal import Target, audit
+from streams.core.sweep import SweepRow
+from streams.core.time import SECOND, format_time
+from streams.memory.dating import file_anew
+from streams.memory.deadlines import SWEPT
+from streams.memory.forget_rows import DeadlineRow, deadline_key, of_deadline, rules_of
+from streams.memory.memories import Memories
+from streams.memory.memory_row import MemoryRow
+from streams.memory.retention import due_of, ttl_of
+from streams.memory.rows import id_of, tenant_of
+
+
+def expire(view: View, entry: Entry, outputs: list[Effect], at_most: int) -> int:
+    """Remove memories that are due, at most so many; return how many deadlines were looked at.
+
+    A memory whose deadline has moved since it was filed is filed anew.
+    """
+    swept = view.get(SweepRow, SWEPT)
+    start = None if swept is None else deadline_key(swept.due, b"")
+    end = deadline_key(entry.log_time + 1, b"")
+    found: list[bytes] = []
+    for key, _ in view.scan(DeadlineRow, DeadlineRow.kind, start=start):
+        if key >= end or len(found) == at_most:
+            break
+        found.append(key)
+    if found:
+        view.put(SWEPT, SweepRow(of_deadline(found[-1])[0]))
+    for key in found:
+        _, memory = of_deadline(key)
+        _settle(view, entry, outputs, tenant_of(memory), id_of(memory), key)
+    return len(found)
+
+
+def _settle(
+    view: View, entry: Entry, outputs: list[Effect], tenant: str, memory_id: str, key: bytes
+) -> None:
+    memories = Memories(view, entry, outputs, tenant)
+    row = memories.get(memory_id)
+    if row is None:
+        view.delete(key)
+        return
+    rules = rules_of(view, tenant)
+    due = due_of(row, rules)
+    if due is None or due > entry.log_time:
+        file_anew(memories, view, tenant, memory_id, row)
+    else:
+        remove_due(memories, view, entry, outputs, tenant, memory_id, row)
+
+
+def remove_due(
+    memories: Memories,
+    view: View,
+    entry: Entry,
+    outputs: list[Effect],
+    tenant: str,
+    memory_id: str,
+    row: MemoryRow,
+) -> None:
+    """Remove a memory that is due, and say so."""
+    ttl = ttl_of(row, rules_of(view, tenant))
+    assert ttl is not None
+    memories.remove(memory_id, row)
+    tell_expired(view, entry, outputs, tenant, memory_id, row.timestamp, ttl)
+
+
+def tell_expired(
+    view: View,
+    entry: Entry,
+    outputs: list[Effect],
+    tenant: str,
+    memory_id: str,
+    timestamp: int,
+    ttl: int,
+) -> None:
+    """Say that a memory was due."""
+    details = {
+        "timestamp": format_time(timestamp),
+        "ttl_seconds": ttl,
+        "gdpr_deletion_date": format_time(timestamp + ttl * SECOND),
+    }
+    audit(
+        view,
+        entry,
+        outputs,
+        action="memory.expired",
+        target=Target("memory", memory_id),
+        details=details,
+        command=False,
+        tenant=tenant,
+    )

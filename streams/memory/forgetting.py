@@ -1,0 +1,46 @@
+"""What ticks do about keeping and forgetting: a bounded part with each."""
+
+from itertools import islice
+
+from msgspec import structs
+
+from streams.core.fold import Effect, Entry, View
+from streams.core.rows import tenant_key
+from streams.memory.dating import EVERYBODY, begin_with_the_old, date
+from streams.memory.expiry import expire
+from streams.memory.forget_rows import NOTHING_TO_DO, ForgetRow, WorkRow
+from streams.memory.rows import tenant_of
+
+AT_ONCE = 50
+"""Memories that one tick changes or removes."""
+DUE_AT_ONCE = 30
+"""So many of them at most because they are due: the rest is for what was asked for."""
+TENANTS = 20
+"""Tenants that one tick works for."""
+
+
+def forget_on_time(view: View, entry: Entry, outputs: list[Effect]) -> None:
+    """Remove what is due, and go on with what was too much for one record."""
+    begin_with_the_old(view)
+    left = AT_ONCE - expire(view, entry, outputs, DUE_AT_ONCE)
+    for key, _ in list(islice(view.scan(WorkRow, WorkRow.kind), TENANTS)):
+        left -= _go_on(view, entry, outputs, tenant_of(key), left)
+        if left <= 0:
+            return
+
+
+def _go_on(view: View, entry: Entry, outputs: list[Effect], tenant: str, at_most: int) -> int:
+    """Go on with a tenant's work; return how many memories it changed."""
+    key = tenant_key(ForgetRow, tenant)
+    row = view.get(ForgetRow, key) or NOTHING_TO_DO
+    changed = 0
+    if row.dating is not None:
+        after, changed = date(view, entry, outputs, tenant, row.dating, at_most)
+        row = structs.replace(row, dating=after)
+    if row == NOTHING_TO_DO and tenant != EVERYBODY:
+        view.delete(key)
+    else:
+        view.put(key, row)
+    if row.dating is None:
+        view.delete(tenant_key(WorkRow, tenant))
+    return changed
