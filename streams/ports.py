@@ -1,6 +1,6 @@
 """Protocols for the outside: what the agents and the API need and the runtime or adapters give."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +9,9 @@ import msgspec
 from streams.core.fold import Reader, Rows
 from streams.core.log import Call, Vector
 from streams.memory.question import Question
+
+Told = Callable[[str], None]
+"""Hears in a line how far something long is."""
 
 
 class PriceBook(Protocol):

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -20,10 +20,11 @@ from streams.adapters.object_folder import FolderStore
 from streams.core.errors import Failed, Misuse
 from streams.core.time import SECOND, parse_time
 from streams.dev.machine import Machine
+from streams.ports import Told
 from streams.runtime import clients, positions
 from streams.runtime.clients import Inquiry
 from streams.runtime.digest import digest
-from streams.runtime.fold_jobs import control_job, fold_job
+from streams.runtime.fold_jobs import job_of
 from streams.runtime.log_sources import ArchivedLog
 from streams.runtime.new_cluster import MovedIn, move_in
 from streams.runtime.object_store import open_bin
@@ -36,7 +37,6 @@ from streams.runtime.view import open_database, scan_raw
 from streams.settings import Settings
 from streams.snapshots.names import Layout
 
-Told = Callable[[str], None]
 NOT_THE_BUCKET: Mapping[str, str] = {
     "STREAMS_S3_BUCKET": "",
     "STREAMS_BACKUP_BUCKET": "",
@@ -186,7 +186,7 @@ class Restoring:
         await inquiry.start()
         try:
             for each in found.partitions:
-                job = fold_job(settings) if each.log == "tenant" else control_job(settings)
+                job = job_of(settings, each.log)
                 here = self._folder / each.folder
                 there = here.with_name(f"{here.name}.written")
                 with closing(open_database(here)) as old, closing(open_database(there)) as new:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 from aiokafka import TopicPartition
-from rocksdict import AccessType, Options, Rdict
+from rocksdict import Rdict
 
 from streams.core.errors import Failed, Misuse, StreamsError
 from streams.core.log import VERSION
@@ -31,7 +31,7 @@ from streams.runtime.rebuild import rebuild
 from streams.runtime.replay import advance, open_folding, steps_from
 from streams.runtime.replayed import read_replayed
 from streams.runtime.restoring import restore
-from streams.runtime.view import open_database
+from streams.runtime.view import open_database, open_read_only
 from streams.settings import Settings
 from streams.snapshots.manifest import Wanted
 from streams.snapshots.names import Place
@@ -236,8 +236,7 @@ def _open_live(path: Path) -> Rdict:
         raise Failed(f"no row can be named: the live rows are not in {path} on this machine")
     for left in range(TRIES, 0, -1):
         try:
-            options = Options(raw_mode=True)
-            return Rdict(str(path), options=options, access_type=AccessType.read_only())
+            return open_read_only(path)
         except Exception as error:
             if left == 1:
                 raise Failed(f"no row can be named: {path} can't be opened: {error}") from None

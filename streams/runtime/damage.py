@@ -13,9 +13,9 @@ import shutil
 from pathlib import Path
 
 import msgspec
-from rocksdict import AccessType, Options, Rdict
 
 from streams.core.errors import StoreDamaged
+from streams.runtime.view import open_read_only
 from streams.runtime.wal import read_wal
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,7 @@ def _tables(folder: Path) -> _Tables:
                 (alone / path.name).hardlink_to(path)
             elif path.name == "CURRENT" or path.name.startswith("MANIFEST-"):
                 shutil.copyfile(path, alone / path.name)
-        read_only = AccessType.read_only()
-        db = Rdict(str(alone), options=Options(raw_mode=True), access_type=read_only)
+        db = open_read_only(alone)
         try:
             next_log = int(db.property_value("rocksdb.min-log-number-to-keep"))
             return _Tables(next_log, db.latest_sequence_number() + 1)

@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 
 import msgspec
-from rocksdict import AccessType, Options, Rdict
 
 from streams.core.errors import Failed
 from streams.core.log import DEFAULT_CONFIG
 from streams.runtime import positions
 from streams.runtime.digest import digest
-from streams.runtime.view import lost_by
+from streams.runtime.view import lost_by, open_read_only
 
 NICE = 10
 SECONDS = 300.0
@@ -37,7 +36,7 @@ class Described(msgspec.Struct, frozen=True):
 
 def describe(folder: Path) -> Described:
     """Read a checkpoint; blocks."""
-    db = Rdict(str(folder), options=Options(raw_mode=True), access_type=AccessType.read_only())
+    db = open_read_only(folder)
     try:
         source = positions.read_source(db) or positions.NOTHING
         found = digest(db.iter())

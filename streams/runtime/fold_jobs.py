@@ -1,6 +1,7 @@
 """What a fold worker folds: the tenant log, and the one partition where memory is shared out."""
 
 from importlib.metadata import version
+from typing import Literal
 
 from msgspec import structs
 
@@ -48,6 +49,11 @@ def control_job(settings: Settings) -> Job:
         tell_offsets_every=0.0,
         owner_kind="control",
     )
+
+
+def job_of(settings: Settings, log: Literal["tenant", "control"]) -> Job:
+    """Of one of the two logs."""
+    return fold_job(settings) if log == "tenant" else control_job(settings)
 
 
 def config_of(settings: Settings) -> Config:

@@ -16,7 +16,7 @@ Whoever dies on the way leaves a cluster on which nobody folds; another one is t
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -32,12 +32,13 @@ from streams.core.fold import Entry
 from streams.core.log import DEFAULT_CONFIG, VERSION, LogRestored, Record, Tick
 from streams.core.time import HOUR, format_time
 from streams.memory.published import published
+from streams.ports import Told
 from streams.runtime import clients, positions
 from streams.runtime.archive import begin_after, list_segments
 from streams.runtime.clients import Inquiry
 from streams.runtime.effects import Sending, Sendings
 from streams.runtime.failpoints import reach
-from streams.runtime.fold_jobs import control_job, fold_job
+from streams.runtime.fold_jobs import job_of
 from streams.runtime.job import Job
 from streams.runtime.ownership import Incarnation, announce_incarnation, announce_restore
 from streams.runtime.replayed import Replayed
@@ -51,7 +52,6 @@ from streams.snapshots.names import Place, Position
 RECORDS_AT_ONCE = 500
 """Memories' records in one transaction."""
 
-Told = Callable[[str], None]
 """Takes a line for a person."""
 
 
@@ -111,7 +111,7 @@ async def move_in(
             await announce_incarnation(plain, settings, now)
         rows = identities = memories = 0
         for each in replayed.partitions:
-            job = fold_job(settings) if each.log == "tenant" else control_job(settings)
+            job = job_of(settings, each.log)
             told(f"writing {each.topic}[{each.partition}]")
             one = await _write(settings, job, each.partition, folder / each.folder, incarnation)
             reach("restore.written")

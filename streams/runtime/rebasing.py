@@ -84,5 +84,5 @@ class Base(msgspec.Struct, frozen=True):
 
 def _only_in(one: Rdict, other: Rdict) -> Iterator[bytes]:
     for key, _ in scan_raw(one, b""):
-        if not key.startswith(positions.CHANGELOG_KEY[:1]) and other.get(key) is None:
+        if not key.startswith(positions.LOCAL) and other.get(key) is None:
             yield key

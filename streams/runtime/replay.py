@@ -19,6 +19,7 @@ from rocksdict import Rdict, WriteBatch
 import streams
 from streams.core.log import DEFAULT_CONFIG, VERSION
 from streams.core.time import format_time
+from streams.ports import Told
 from streams.runtime import positions
 from streams.runtime.archive import read_follows
 from streams.runtime.fold_jobs import control_job, fold_job
@@ -37,7 +38,6 @@ from streams.snapshots.names import Place
 RECORDS = 4_000
 """Folded between two writes."""
 
-Told = Callable[[str], None]
 """Takes a line for a person."""
 
 

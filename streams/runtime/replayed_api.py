@@ -4,11 +4,11 @@ What commands print of a replay is so what the API would have answered: it is th
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from rocksdict import AccessType, Options, Rdict
+from rocksdict import Rdict
 
 from streams.core.errors import ApiError, Misuse
 from streams.core.log import Vector
@@ -19,20 +19,19 @@ from streams.ports import (
     PartitionStatus,
     Produced,
     SnapshotTaken,
+    Told,
     Watcher,
 )
 from streams.runtime import positions
 from streams.runtime.embedding import Embedding
 from streams.runtime.replayed import read_replayed
 from streams.runtime.search import Search
-from streams.runtime.view import DatabaseReader, SnapshotRows
+from streams.runtime.view import DatabaseReader, SnapshotRows, open_read_only
 from streams.settings import Settings
 from streams.web.app import create_app
 
 URL = "http://127.0.0.1"
 """Of no server: requests go to the app as they are."""
-
-Told = Callable[[str], None]
 
 
 def open_replayed(path: Path) -> Rdict:
@@ -44,7 +43,7 @@ def open_replayed(path: Path) -> Rdict:
         There is none, or it is damaged.
     """
     try:
-        return Rdict(str(path), options=Options(raw_mode=True), access_type=AccessType.read_only())
+        return open_read_only(path)
     except Exception as error:
         raise Misuse(f"{path} can't be opened: {error}") from None
 

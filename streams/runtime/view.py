@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rocksdict import (
+    AccessType,
     BlockBasedOptions,
     Cache,
     DbClosedError,
@@ -67,6 +68,11 @@ def open_database(path: Path) -> Rdict:
     table.set_bloom_filter(10, False)
     options.set_block_based_table_factory(table)
     return Rdict(str(path), options=options)
+
+
+def open_read_only(path: Path) -> Rdict:
+    """Open a database as it lies there; nothing in it is changed."""
+    return Rdict(str(path), options=Options(raw_mode=True), access_type=AccessType.read_only())
 
 
 def after(prefix: bytes) -> bytes | None:

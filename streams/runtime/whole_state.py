@@ -6,14 +6,13 @@ last of them: a changelog that has none holds a part of a state, and nobody may 
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from rocksdict import Rdict
 
-from streams.core.errors import StoreLost
 from streams.runtime import positions
+from streams.runtime.batches import send_rows
 from streams.runtime.dedupe import ENTRY, HASH
 from streams.runtime.failpoints import reach
 from streams.runtime.job import Job
@@ -25,8 +24,6 @@ IDENTITIES = 20_000
 """In one record of the dedupe topic: as a large chunk's."""
 Change = tuple[bytes | None, bytes | None]
 """Key and value of a record."""
-_LOCAL = positions.CHANGELOG_KEY[:1]
-"""Of keys that are not shared through the changelog."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -83,7 +80,7 @@ async def write_whole(
 def _shared(db: Rdict) -> Iterator[Change]:
     """Yield the rows that the changelog holds, but those that come last."""
     for key, value in scan_raw(db, b""):
-        if not key.startswith(_LOCAL) and key not in _LAST:
+        if not key.startswith(positions.LOCAL) and key not in _LAST:
             yield key, value
 
 
@@ -119,15 +116,7 @@ async def _transaction(
 ) -> int:
     """Send these in one; returns the offset after the last of them."""
     await producer.begin_transaction()
-    sent: list[Any] = []
-    batch = producer.create_batch()
-    for key, value in rows:
-        if batch.append(key=key, value=value, timestamp=None) is None:
-            sent.append(await producer.send_batch(batch, topic, partition=partition))
-            batch = producer.create_batch()
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                raise StoreLost(f"a row of {len(value or b'')} bytes fits no batch")
-    sent.append(await producer.send_batch(batch, topic, partition=partition))
+    sent = await send_rows(producer, topic, partition, rows)
     acks = await asyncio.gather(*sent)
     await producer.commit_transaction()
     end: int = acks[-1].offset + 1
