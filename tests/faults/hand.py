@@ -120,8 +120,9 @@ class Hand:
                 worker.wipe()
             worker.start(f"{fault.point}+{fault.after:.0f}@{flag}")
             code = await worker.died(again if restores else FAULT_S)
-            # A busy machine needs longer to start one.
-            again *= 1.5
+            if code is None:
+                # A busy machine needs longer to start one.
+                again *= 1.5
             if code == -signal.SIGKILL and flag.exists():
                 worker.deaths.append(fault.point)
                 return
