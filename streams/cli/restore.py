@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 import msgspec
 
 from streams.cli.client import find_kafka, json_option, kafka_option, settings_for
+from streams.cli.telling import progress, warn
 from streams.core.errors import Failed, Misuse
 from streams.settings import Settings
 
@@ -77,7 +77,7 @@ def _restore(
 ) -> int:
     from streams.cli.up import greeting, until_stopped  # noqa: PLC0415 - brings Faust
     from streams.dev.machine import Machine  # noqa: PLC0415
-    from streams.dev.second_cluster import Restoring, bucket_of, document  # noqa: PLC0415
+    from streams.dev.second_cluster import Restoring, bucket_of  # noqa: PLC0415
     from streams.runtime import failpoints  # noqa: PLC0415
 
     folder = Path(settings.data)
@@ -89,15 +89,16 @@ def _restore(
         )
     failpoints.arm(settings.failpoint)
     of = bucket_of(settings, source)
-    restoring = Restoring(of, folder / "restored", _progress, _warn)
+    restoring = Restoring(of, folder / "restored", progress, warn)
     machine = Machine(
-        settings, workers=workers, port=port, progress=_progress, warn=_warn, prepare=restoring
+        settings, workers=workers, port=port, progress=progress, warn=warn, prepare=restoring
     )
 
     def ready() -> None:
         found = machine.document()
         if as_json:
-            print(json.dumps(document(found, restoring.restored)), flush=True)
+            restored = msgspec.to_builtins(restoring.restored)
+            print(json.dumps(found | {"restored": restored}), flush=True)
             return
         assert restoring.restored is not None
         print(greeting(found), flush=True)
@@ -110,14 +111,15 @@ def _restore(
 
 
 def _drill(settings: Settings, source: Path | None, workers: int, as_json: bool) -> int:
-    from streams.dev.second_cluster import bucket_of, drill, told_in_lines  # noqa: PLC0415
+    from streams.dev.drill import drill, told_in_lines  # noqa: PLC0415
+    from streams.dev.second_cluster import bucket_of  # noqa: PLC0415
 
     live = None
     with suppress(Misuse):
         live = find_kafka(settings)
     of = bucket_of(settings, source)
     with tempfile.TemporaryDirectory(prefix="streams-drill-") as folder:
-        found = asyncio.run(drill(settings, of, live, Path(folder), workers, _progress))
+        found = asyncio.run(drill(settings, of, live, Path(folder), workers, progress))
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:
@@ -126,12 +128,3 @@ def _drill(settings: Settings, source: Path | None, workers: int, as_json: bool)
     if not found.same:
         raise Failed("what was restored is not what the bucket holds")
     return 0
-
-
-def _progress(line: str) -> None:
-    if sys.stderr.isatty():
-        _warn(f"{line} ...")
-
-
-def _warn(line: str) -> None:
-    click.echo(f"streams: {line}", err=True)

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.cli.client import json_option, kafka_option, settings_for
+from streams.cli.telling import progress, warn
 
 if TYPE_CHECKING:
     from streams.dev.machine import Machine
@@ -41,7 +41,7 @@ def up(data: str | None, workers: int, kafka: str | None, port: int | None, as_j
     from streams.dev.machine import Machine  # noqa: PLC0415 - brings Faust and the web server
 
     settings = settings_for(kafka=kafka, data=data)
-    machine = Machine(settings, workers=workers, port=port, progress=_progress, warn=_warn)
+    machine = Machine(settings, workers=workers, port=port, progress=progress, warn=warn)
 
     def ready() -> None:
         found = machine.document()
@@ -82,12 +82,3 @@ def greeting(found: dict[str, Any]) -> str:
             f"  workers  {folds} admit, {folds} fold",
         )
     )
-
-
-def _progress(line: str) -> None:
-    if sys.stderr.isatty():
-        _warn(f"{line} ...")
-
-
-def _warn(line: str) -> None:
-    click.echo(f"streams: {line}", err=True)
