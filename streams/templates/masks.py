@@ -83,14 +83,17 @@ _DATE = (
     r"(?:,? \d{4})?(?: \d\d:\d\d:\d\d(?: [A-Z]{3,4})?(?: \d{4})?)?(?!\w)"
 )
 _AFTER_A_SPACE = (
-    rf"(?<=[Ff]or ){_NAME}(?= from )",
+    rf"(?<=[Ff]or ){_NAME}(?= from \S*[\d:])",
     rf"(?:(?<=for user )|(?<=nvalid user )|(?<=failures for )){_NAME}(?= from | by | \[|[(,]|$)",
 )
 _AFTER_A_MARK = (
     r"(?:(?<=user=)|(?<=name=)|(?<=host=)|(?<=tty=))(?:[^\s\"'<>()\[\]{},;]{0,64})",
     r"(?<=[\"'])(?=[A-Za-z_.:/-]*\d)[\w.:/-]{1,99}(?=[\"'])",
     rf"(?<=^\(){_NAME}(?=\) CMD )",
+)
+_AT_A_MARK = (
     r"(?<![*\w])\*{2,5}(?![*\w])",
+    r"\\042[^\\\s]{1,99}\\042",
 )
 
 
@@ -100,18 +103,19 @@ def _either(alternatives: tuple[str, ...]) -> str:
 
 # Most words are no values: that shall be seen soon, so each branch looks at one character first.
 _BRANCHES = (
-    rf"(?<=\s){_either(_AFTER_A_SPACE)}",
-    rf"(?<=[=\"'(2*\s]){_either(_AFTER_A_MARK)}",
     rf"(?=\d){_either(_DIGIT_FIRST)}",
     # /a/b
     rf"(?=/)(?<![\w.)\]/])/{_GO_ON}{_TAIL}",
     rf"(?=[A-Za-z_][^\s/\\:@.~\d]{{0,80}}+[/\\:@.~\d]){_either(_LETTER_FIRST)}",
-    rf"(?=[JFMASONDTW][aeopuhr]){_DATE}",
-    r"(?=\\)\\042[^\\\s]{1,99}\\042",
-    rf"(?=l)localhost{_PORT}{_WORD_END}",
+    rf"(?=[*\\]){_either(_AT_A_MARK)}",
     rf"(?=[-+\d]){_PLAIN_NUMBER}",
 )
-_STARTED = rf"(?<![^\W_]){_either(_BRANCHES)}|\d+"
+_STARTED = (
+    rf"(?<![^\W_])(?:(?<=r ){_either(_AFTER_A_SPACE)}"
+    rf"|(?<=[=\"'(]){_either(_AFTER_A_MARK)}"
+    rf"|(?=[JFMASONDTWl][aeopuhr])(?:{_DATE}|localhost{_PORT}{_WORD_END})"
+    rf"|(?![A-Za-z]++(?:[\s,;)]|$)){_either(_BRANCHES)})|\d+"
+)
 # In a record of fields a plain word is a value, and so are what is quoted and what is in braces.
 _FIELD = (
     r"(?:(?<==)|(?<== )|(?<==  ))"
@@ -123,8 +127,14 @@ _FIELDS = re.compile(f"{_FIELD}|{_STARTED}", re.ASCII)
 _LETTERS = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}")
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _LETTER = re.compile(r"[^\W\d_]")
+_SLASHES = re.compile(r"[/\\]")
+_SHORT_PATH = 4
+_PREFIXES = frozenset({"un", "de", "in", "re", "dis", "mis", "non", "pre"})
 _SEPARATORS = frozenset({" ", ",", ";"})
-_EITHER = frozenset({"true", "false", "null", "none"})
+_EITHER = frozenset({"true", "false"})
+_NOTHING = frozenset({"null", "none"})
+_SETTINGS = 3
+"""So many of true and false make them a record's values; fewer are what the text is about."""
 
 
 def cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -138,13 +148,17 @@ def cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if len(text) > MAX_CUT:
         return (text,), ()
     fields = text.count("=") >= _STRUCTURED
+    allowed: frozenset[str] = frozenset()
+    if fields:
+        settings = text.count("true") + text.count("false") >= _SETTINGS
+        allowed = _NOTHING | _EITHER if settings else _NOTHING
     pieces: list[str] = []
     values: list[str] = []
     at = 0
     for found in (_FIELDS if fields else _PLAIN).finditer(text):
         start, end = found.span()
         value = text[start:end]
-        if not value.isdigit() and found.lastgroup is None and _tells(value, fields):
+        if not value.isdigit() and found.lastgroup is None and _tells(value, allowed):
             # How something stands is no value; which one of many it is still is one.
             for digits in _DIGITS.finditer(value):
                 pieces.append(text[at : start + digits.start()])
@@ -182,17 +196,27 @@ def _last_word(piece: str) -> str:
     return piece[piece.rfind(" ") + 1 :].lstrip("[(<{'\"")
 
 
-def _tells(value: str, fields: bool) -> bool:
+def _tells(value: str, allowed: frozenset[str]) -> bool:
     """Whether a word in it tells how something stands."""
     words = _LETTERS.findall(value)
+    if not words:
+        return False
     if value.startswith("/") or "://" in value or "\\" in value:
-        # Where it leads to is a value; what is done there is not: /jobs/7/stop.
-        words = _LETTERS.findall("/".join(re.split(r"[/\\]", value)[-2:]))
+        # Where a long path leads to is a value; what is done there is not: /jobs/7/stop.
+        parts = _SLASHES.split(value)
+        if len(parts) > _SHORT_PATH:
+            words = _LETTERS.findall("/".join(parts[-2:]))
     elif "." in value:
-        # As with the last word of a name: android.intent.action.SCREEN_ON.
-        words = words[-1:]
-    for word in words:
-        word = word.lower()
-        if word in STATES and not (fields and word in _EITHER):
-            return True
-    return False
+        # As with the whole parts and the last word of a name: android.intent.action.SCREEN_ON.
+        words = [*value.split("."), words[-1]]
+    return any(_is_state(word) and word not in allowed for word in map(str.lower, words))
+
+
+def _is_state(word: str) -> bool:
+    if word in STATES:
+        return True
+    return (
+        (word[:2] in _PREFIXES and word[2:] in STATES)
+        or (word[:3] in _PREFIXES and word[3:] in STATES)
+        or (word.endswith("ly") and word[:-2] in STATES)
+    )

@@ -42,7 +42,7 @@ enough error errors even every exception exclusive expected expiry external exti
 failures false fatal fast few fewer fewest fine first fit flaky forbidden forgotten forgot found
 fresh fallen felt frozen full gave given gone good got granted greater green grey hard healthy
 held high higher highest hot idle illegal immutable impossible in inactive inadequate inbound
-incomplete incompatible compatible inconsistent incorrect ineligible infected info initial inside
+incomplete incompatible compatible inconsistent incorrect ineligible infected initial inside
 insecure insufficient intact intermittent internal invalid invisible kept known lack last late
 later latest least leaving leave led left legal less lesser let live local long loss lost loud low
 lower lowest made many master max maximum member min minimum minor major missing mission more most
@@ -64,6 +64,8 @@ victim vip visible void warm warn warning weak well went wet whole within withou
 worst wrong yes zero input output src dst rx tx upstream downstream ingress egress client server
 east west north south horizontal vertical day night morning evening hello goodbye heavy light dark
 bright
+acceptance admission approval arrival clearance denial departure dismissal disposal removal renewal
+retrieval reversal revocation stoppage survival withdrawal
 get head post put patch delete options trace connect
 """
 _IRREGULAR = """

@@ -37,7 +37,7 @@ def woven(pieces: tuple[str, ...], values: tuple[str, ...]) -> str:
             'lock=2, tag="View Lock", name=a.b.c, ws=null, on=',
             ["2", '"View Lock"', "a.b.c", "null"],
         ),
-        ("ready=true,policy=3,mode=false,x= k", ["true", "3", "false", "k"]),
+        ("ready=true,hot=true,policy=3,mode=false,x= k", ["true", "true", "3", "false", "k"]),
         ("proxy.example.edu.hk:5070 close, lifetime 00:01", ["proxy.example.edu.hk:5070", "00:01"]),
         ("at Sun Jul 10 03:55:15 2005", ["Sun Jul 10 03:55:15 2005"]),
         ("jk2_init() found", ["2"]),
@@ -67,6 +67,11 @@ def test_values(text: str, values: list[str]) -> None:
         ("a=1 b=2 c=3 state=up", "a=1 b=2 c=3 state=down"),
         ("The user likes tea", "The user dislikes tea"),
         ("worker_1_up", "worker_1_down"),
+        ("a=1 b=2 c=3 healthy=true", "a=1 b=2 c=3 healthy=false"),
+        ("topic shop.order.accepted.v1", "topic shop.order.rejected.v1"),
+        ("POST /stop/42/7", "POST /start/42/7"),
+        ("a=1 b=2 c=3 d=unsubscribed", "a=1 b=2 c=3 d=subscribed"),
+        ("Request for approval from 10.0.0.1", "Request for denial from 10.0.0.1"),
     ],
 )
 def test_what_tells_a_state_is_no_value(one: str, other: str) -> None:
