@@ -23,6 +23,8 @@ TYPES: dict[str, tuple[str, ...]] = {
         "price.set",
         "usage.adjust",
         "retention.set",
+        "hold.set",
+        "hold.release",
     ),
     topology.MEMORY_RECORDS: ("memory.record",),
     topology.BUDGET_ALERTS: (
@@ -48,6 +50,8 @@ TYPES: dict[str, tuple[str, ...]] = {
         "price.set",
         "usage.adjusted",
         "retention.set",
+        "hold.set",
+        "hold.released",
         "usage.statement",
         "event.late",
     ),

@@ -61,6 +61,8 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
         {"default_ttl_seconds": 2592000},
         {"default_ttl_seconds": 2592000, "min_ttl_seconds": 86400},
     ],
+    "hold.set": [{"subject": "customer-17"}, {"memory_ids": ["gate-2026-11-22"]}],
+    "hold.release": [{"subject": "customer-17"}, {"memory_ids": ["gate-2026-11-22"]}],
     "quota.set": [{"quota_mb": 512}, {"quota_mb": 64, "class": "compliance"}],
     "state.set": [
         {"agent": "trainer-1", "key": "checkpoint", "value": {"step": 1200, "loss": 0.5}},
@@ -369,6 +371,30 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
                 "previous": {"default_ttl_seconds": None, "min_ttl_seconds": None},
             },
         )
+    ],
+    "hold.set": [
+        _audit("hold.set", "subject", "customer-17", {"subject": "customer-17", "new": 1}),
+        _audit(
+            "hold.set",
+            "memory",
+            "gate-2026-11-22",
+            {"memory_ids": ["gate-2026-11-22"], "new": 0},
+        ),
+    ],
+    "hold.released": [
+        _audit(
+            "hold.released",
+            "memory",
+            "gate-2026-11-22",
+            {"memory_ids": ["gate-2026-11-22"], "released": 1},
+        ),
+        _audit(
+            "hold.released",
+            "subject",
+            "customer-18",
+            {"subject": "customer-18", "released": 0},
+            "not_found",
+        ),
     ],
     "price.set": [
         _audit(

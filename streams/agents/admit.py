@@ -12,7 +12,7 @@ from streams.agents.admit_jobs import admit_openlineage, job_run
 from streams.agents.calls import priced_call
 from streams.core import envelope, events, log, openlineage
 from streams.core.errors import Refused
-from streams.core.forget_events import FORGET_TYPES, RetentionSet
+from streams.core.forget_events import FORGET_TYPES, HoldRelease, HoldSet, RetentionSet
 from streams.core.job_events import JobRun
 from streams.core.log import Body, ControlBody, Origin, Record
 from streams.core.meter_events import METER_TYPES, PriceSet, UsageAdjust
@@ -206,6 +206,10 @@ def _body(
     if isinstance(data, UsageAdjust):
         labels = (data.model or "", data.cost_attribution or "")
         return log.UsageAdjust(data.amount, data.time, *labels, data.reason)
+    if isinstance(data, HoldSet):
+        return log.HoldSet(data.subject, tuple(data.memory_ids or ()))
+    if isinstance(data, HoldRelease):
+        return log.HoldRelease(data.subject, tuple(data.memory_ids or ()))
     if isinstance(data, RetentionSet):
         return log.RetentionSet(data.default_ttl_seconds, data.min_ttl_seconds)
     assert isinstance(data, events.TenantSet)

@@ -13,6 +13,8 @@ from streams.core.log import (
     BudgetSettle,
     Config,
     DatasetDeclared,
+    HoldRelease,
+    HoldSet,
     JobDeclared,
     JobRun,
     LeaseGiven,
@@ -41,6 +43,7 @@ from streams.memory.access import fold_accessed
 from streams.memory.bytes import tier_of
 from streams.memory.dating import fold_retention_set
 from streams.memory.forgetting import forget_on_time
+from streams.memory.hold_commands import fold_hold_release, fold_hold_set
 from streams.memory.pressure_ticks import relieve
 from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
 from streams.memory.remember import remember
@@ -146,6 +149,8 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     LeaseRecalled: leases.fold_recalled,
     LeaseInquiry: leases.fold_inquiry,
     RetentionSet: fold_retention_set,
+    HoldSet: fold_hold_set,
+    HoldRelease: fold_hold_release,
 }
 
 

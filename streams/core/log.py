@@ -294,6 +294,28 @@ class RetentionSet(msgspec.Struct, frozen=True, array_like=True, tag="retention.
     min_ttl_seconds: int | None
 
 
+class HoldSet(msgspec.Struct, frozen=True, array_like=True, tag="hold.set"):
+    """Of a subject, or of memories."""
+
+    subject: str | None
+    memory_ids: tuple[str, ...]
+
+
+class HoldRelease(msgspec.Struct, frozen=True, array_like=True, tag="hold.release"):
+    """Of a subject, or of memories."""
+
+    subject: str | None
+    memory_ids: tuple[str, ...]
+
+
+class MemoryErase(msgspec.Struct, frozen=True, array_like=True, tag="memory.erase"):
+    """Of a subject, or of memories, or of all: then neither is there."""
+
+    subject: str | None
+    memory_ids: tuple[str, ...]
+    reason: str
+
+
 class Accessed(msgspec.Struct, frozen=True, array_like=True, tag="memory.accessed"):
     """Memories of a tenant that a worker gave out: ids, and how often each since the last record.
 
@@ -406,6 +428,8 @@ Body = (
     | LeaseRecalled
     | LeaseInquiry
     | RetentionSet
+    | HoldSet
+    | HoldRelease
 )
 """Of tenant.log.v1."""
 

@@ -17,6 +17,7 @@ from streams.memory.forget_rows import (
     WorkRow,
     rules_of,
 )
+from streams.memory.holds import move_subject
 from streams.memory.memories import Memories
 from streams.memory.memory_row import MemoryRow
 from streams.memory.retention import due_of
@@ -100,7 +101,8 @@ def _date_one(
         due = filed(view, owner, memory_id, row, rules)
         if due is not None:
             put(view, due, memory_key(owner, memory_id))
-        return due is not None
+        move_subject(view, owner, memory_id, None, row)
+        return due is not None or row.subject is not None
     if filed(view, owner, memory_id, row, rules) == due_of(row, rules):
         return False
     file_anew(Memories(view, entry, outputs, owner), view, owner, memory_id, row)

@@ -5,8 +5,9 @@ from streams.core.journal import Target, audit
 from streams.core.sweep import SweepRow
 from streams.core.time import SECOND, format_time
 from streams.memory.dating import file_anew
-from streams.memory.deadlines import SWEPT
+from streams.memory.deadlines import SWEPT, move
 from streams.memory.forget_rows import DeadlineRow, deadline_key, of_deadline, rules_of
+from streams.memory.holds import held
 from streams.memory.memories import Memories
 from streams.memory.memory_row import MemoryRow
 from streams.memory.retention import due_of, ttl_of
@@ -46,6 +47,9 @@ def _settle(
     due = due_of(row, rules)
     if due is None or due > entry.log_time:
         file_anew(memories, view, tenant, memory_id, row)
+    elif held(view, rules, tenant, memory_id, row):
+        # Filed again when it is released.
+        move(view, tenant, memory_id, row, row, None, rules)
     else:
         remove_due(memories, view, entry, outputs, tenant, memory_id, row)
 

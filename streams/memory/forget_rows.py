@@ -1,6 +1,9 @@
 """Rows of keeping and forgetting, a kind each. (The letters of other kinds are used up.)"""
 
+from hashlib import blake2b
 from typing import ClassVar
+
+import msgspec
 
 from streams.core.fold import Rows
 from streams.core.rows import Row, sortable, tenant_key
@@ -39,6 +42,54 @@ class DateRow(Row, frozen=True, array_like=True, gc=False):
     """None: under none."""
 
 
+class FenceRow(Row, frozen=True, array_like=True, gc=False):
+    """A memory's id, a subject (by its hash) or all of a tenant was erased: late copies stay so."""
+
+    kind: ClassVar[bytes] = b"6/"
+
+    until: int | None
+    """Event time up to which; None: for good."""
+    at: int
+    """When the command was appended to the log, microseconds."""
+
+
+class HoldRow(Row, frozen=True, array_like=True, gc=False):
+    """A subject or a memory's id is on hold; the key holds it."""
+
+    kind: ClassVar[bytes] = b"7/"
+
+
+class SubjectRow(Row, frozen=True, array_like=True, gc=False):
+    """A memory of a subject; the key holds both."""
+
+    kind: ClassVar[bytes] = b"9/"
+
+
+class Erasure(msgspec.Struct, frozen=True, array_like=True):
+    """A memory.erase that is not done: of these ids, else of the subject, else of all."""
+
+    source: str
+    id: str
+    reason: str
+    memory_ids: tuple[str, ...]
+    subject: str | None
+    until: int
+    """Event time of the command."""
+    at: int
+    """When it was appended to the log."""
+    phase: int = 0
+    """What is gone through: memories, agents' state, runs; then it waits for holds to end."""
+    cursor: bytes = b""
+    """From where on."""
+    erased: int = 0
+    state: int = 0
+    runs: int = 0
+    deferred: int = 0
+    """What was found on hold since it was last begun."""
+    told: bool = False
+    """The audit record said that some is deferred."""
+
+
 class ForgetRow(Row, frozen=True, array_like=True):
     """What of a tenant's forgetting is still to be done; there is none while all is."""
 
@@ -46,6 +97,9 @@ class ForgetRow(Row, frozen=True, array_like=True):
 
     dating: bytes | None = None
     """From which memory on deadlines are to be filed anew; None: all are."""
+    subjects: tuple[tuple[str, bytes], ...] = ()
+    """Whose holds have changed, and from which memory on that is still to be settled."""
+    erasures: tuple[Erasure, ...] = ()
 
 
 class WorkRow(Row, frozen=True, array_like=True, gc=False):
@@ -56,7 +110,19 @@ class WorkRow(Row, frozen=True, array_like=True, gc=False):
 
 NO_RULES = RulesRow()
 NOTHING_TO_DO = ForgetRow()
-ROWS: tuple[type[Row], ...] = (RulesRow, DeadlineRow, DateRow, ForgetRow, WorkRow)
+ROWS: tuple[type[Row], ...] = (
+    RulesRow,
+    DeadlineRow,
+    DateRow,
+    FenceRow,
+    HoldRow,
+    SubjectRow,
+    ForgetRow,
+    WorkRow,
+)
+ID, SUBJECT, ALL = b"m", b"s", b"a"
+"""What fences and holds are about."""
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def rules_of(rows: Rows, tenant: str) -> RulesRow | None:
@@ -78,3 +144,19 @@ def of_deadline(key: bytes) -> tuple[int, bytes]:
 def date_key(tenant: str, memory_id: str) -> bytes:
     """Key of the deadline under which a memory is filed."""
     return tenant_key(DateRow, tenant, memory_id.encode())
+
+
+def fence_key(tenant: str, what: bytes, name: str = "") -> bytes:
+    """Key of a fence. A subject's name is a person's: a hash of it does."""
+    own = blake2b(name.encode(), digest_size=16).digest() if what == SUBJECT else name.encode()
+    return tenant_key(FenceRow, tenant, what + own)
+
+
+def hold_key(tenant: str, what: bytes, name: str) -> bytes:
+    """Key of a hold."""
+    return tenant_key(HoldRow, tenant, what + name.encode())
+
+
+def subject_prefix(tenant: str, subject: str) -> bytes:
+    """All memories of a subject; a memory's id completes it."""
+    return tenant_key(SubjectRow, tenant, _pack(subject))

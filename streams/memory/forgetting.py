@@ -9,6 +9,7 @@ from streams.core.rows import tenant_key
 from streams.memory.dating import EVERYBODY, begin_with_the_old, date
 from streams.memory.expiry import expire
 from streams.memory.forget_rows import NOTHING_TO_DO, ForgetRow, WorkRow
+from streams.memory.hold_commands import settle_subject
 from streams.memory.rows import tenant_of
 
 AT_ONCE = 50
@@ -37,10 +38,16 @@ def _go_on(view: View, entry: Entry, outputs: list[Effect], tenant: str, at_most
     if row.dating is not None:
         after, changed = date(view, entry, outputs, tenant, row.dating, at_most)
         row = structs.replace(row, dating=after)
+    if row.subjects:
+        (subject, start), *others = row.subjects
+        next_, settled = settle_subject(view, entry, tenant, subject, start)
+        changed += settled
+        more = () if next_ is None else ((subject, next_),)
+        row = structs.replace(row, subjects=(*more, *others))
     if row == NOTHING_TO_DO and tenant != EVERYBODY:
         view.delete(key)
     else:
         view.put(key, row)
-    if row.dating is None:
+    if row.dating is None and not row.subjects:
         view.delete(tenant_key(WorkRow, tenant))
     return changed

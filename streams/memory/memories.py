@@ -8,6 +8,7 @@ from streams.core.rows import tenant_key
 from streams.memory.bytes import add_bytes, move_bytes
 from streams.memory.deadlines import file
 from streams.memory.forget_rows import rules_of
+from streams.memory.holds import held, move_subject
 from streams.memory.prunable import move, place
 from streams.memory.record import measured
 from streams.memory.retention import dated
@@ -84,7 +85,9 @@ class Memories:
         if before is None:
             view.put(timeline_key(tenant, now.timestamp, memory_id), TimelineRow())
         file(view, tenant, memory_id, before, now, rules)
-        worth_now = place(now, memory_id)
+        move_subject(view, tenant, memory_id, before, now)
+        on_hold = held(view, rules, tenant, memory_id, now)
+        worth_now = None if on_hold else place(now, memory_id)
         move(view, tenant, place(before, memory_id), worth_now)
         entry, project, kept = self._entry, now.cost_attribution, 0
         if before is not None:
@@ -104,6 +107,7 @@ class Memories:
         if before.embedding_model is not None:
             view.delete(vector_key(tenant, memory_id))
         file(view, tenant, memory_id, before, None, rules_of(view, tenant))
+        move_subject(view, tenant, memory_id, before, None)
         move(view, tenant, place(before, memory_id), None)
         add_bytes(view, self._entry, tenant, -before.size, before.cost_attribution)
         self._count(before, None)

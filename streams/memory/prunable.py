@@ -10,7 +10,16 @@ from collections.abc import Iterator
 from streams.core.fold import Reader, View
 from streams.memory.bytes import bytes_of
 from streams.memory.document import CRITICAL
-from streams.memory.rows import MemoryRow, PrunableRow, prunable_prefix, worth_per_byte
+from streams.memory.forget_rows import RulesRow, rules_of
+from streams.memory.holds import held
+from streams.memory.rows import (
+    MemoryRow,
+    PrunableRow,
+    id_of_worth,
+    memory_key,
+    prunable_prefix,
+    worth_per_byte,
+)
 
 _LONGER = len("long_term") - len("working")
 _ROW = PrunableRow()
@@ -41,9 +50,18 @@ def least_first(reader: Reader, tenant: str, below: bytes | None = None) -> Iter
     Without it, all of them. Nothing may be changed meanwhile.
     """
     prefix = prunable_prefix(tenant)
+    rules = rules_of(reader, tenant)
     start = prefix + (bytes_of(reader, tenant).least or b"")
     for key, _ in reader.scan(PrunableRow, prefix, start=start):
         worth = key[len(prefix) :]
         if below is not None and worth >= below:
             return
-        yield worth
+        # What came on hold may not have been taken out yet.
+        if rules is None or not rules.holds or not _held(reader, rules, tenant, worth):
+            yield worth
+
+
+def _held(reader: Reader, rules: RulesRow, tenant: str, worth: bytes) -> bool:
+    memory_id = id_of_worth(worth)
+    row = reader.get(MemoryRow, memory_key(tenant, memory_id))
+    return row is not None and held(reader, rules, tenant, memory_id, row)

@@ -15,6 +15,7 @@ from streams.core.ids import derived_id
 from streams.core.log import Content, Message, Vector
 from streams.memory.expiry import remove_due, tell_expired
 from streams.memory.forget_rows import rules_of
+from streams.memory.holds import held
 from streams.memory.memories import Memories
 from streams.memory.pressure import for_memory, prune
 from streams.memory.quota_alerts import check_quota, tell_overflow
@@ -34,7 +35,11 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
     memories = Memories(view, entry, outputs, record.tenant)
     rules = rules_of(view, record.tenant)
     before = memories.get(memory_id)
-    if before is not None and is_due(before, rules, entry.log_time):
+    if (
+        before is not None
+        and is_due(before, rules, entry.log_time)
+        and not held(view, rules, record.tenant, memory_id, before)
+    ):
         # As if the tick that removes it had come already.
         remove_due(memories, view, entry, outputs, record.tenant, memory_id, before)
         before = None

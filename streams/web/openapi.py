@@ -23,6 +23,8 @@ COMMANDS = (
     "price.set",
     "usage.adjust",
     "retention.set",
+    "hold.set",
+    "hold.release",
 )
 INPUTS = ("agent.message", "job.run", *COMMANDS)
 """Types whose schemas become components; the bodies of POST refer to them."""

@@ -11,6 +11,8 @@ from streams.core.log import (
     DEFAULT_CONFIG,
     Accessed,
     Content,
+    HoldRelease,
+    HoldSet,
     Imported,
     LeaseGiven,
     LeaseRecalled,
@@ -77,6 +79,14 @@ class MemoryLog(Writer):
     def quota(self, quota_mb: int, tier: str = "standard", **rest: Any) -> list[Output]:
         """Append control's grant of a quota."""
         return self.append(QuotaGranted(quota_mb, tier), **rest)
+
+    def keep(self, *names: str, subject: str | None = None, **rest: Any) -> list[Output]:
+        """Append a hold.set of memories, or of a subject."""
+        return self.append(HoldSet(subject, names), **rest)
+
+    def release(self, *names: str, subject: str | None = None, **rest: Any) -> list[Output]:
+        """Append a hold.release of memories, or of a subject."""
+        return self.append(HoldRelease(subject, names), **rest)
 
     def hold(self, pool: int, reserve: int = 0, total: int = 0) -> None:
         """Let the partition hold so much of the pool and of the reserve, as control gives it."""

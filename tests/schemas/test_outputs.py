@@ -61,6 +61,8 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     ("state.delete", {"agent": "a", "key": "k"}, NOW),
     *(("price.set", data, NOW) for data in INPUTS["price.set"]),
     *(("usage.adjust", data, NOW) for data in INPUTS["usage.adjust"]),
+    *(("hold.set", data, NOW) for data in INPUTS["hold.set"]),
+    *(("hold.release", data, NOW) for data in INPUTS["hold.release"]),
     *(("retention.set", data, NOW) for data in INPUTS["retention.set"]),
 ]
 

@@ -1,0 +1,170 @@
+"""Folds of hold.set and hold.release, and of the ticks that settle what they are about."""
+
+from itertools import islice
+from typing import Any
+
+from msgspec import structs
+
+from streams.core.fold import Effect, Entry, View
+from streams.core.journal import Target, audit
+from streams.core.log import HoldRelease, HoldSet
+from streams.core.rows import tenant_key
+from streams.memory.bytes import add_bytes
+from streams.memory.deadlines import file
+from streams.memory.forget_rows import (
+    ID,
+    NO_RULES,
+    NOTHING_TO_DO,
+    SUBJECT,
+    Erasure,
+    ForgetRow,
+    HoldRow,
+    RulesRow,
+    SubjectRow,
+    WorkRow,
+    hold_key,
+    rules_of,
+    subject_prefix,
+)
+from streams.memory.holds import held
+from streams.memory.memory_row import MemoryRow
+from streams.memory.prunable import move, place
+from streams.memory.rows import memory_key
+
+AT_ONCE = 100
+"""Memories of a subject that one tick settles."""
+
+
+def fold_hold_set(view: View, entry: Entry, body: HoldSet) -> list[Effect]:
+    """Put a subject or memories on hold, those too that are not there yet."""
+    tenant = entry.record.tenant
+    keys = _keys(tenant, body)
+    new = [key for key in keys if view.get(HoldRow, key) is None]
+    for key in new:
+        view.put(key, HoldRow())
+    _count(view, tenant, len(new))
+    if new:
+        _settle(view, entry, body)
+    return _told(view, entry, body, "hold.set", {"new": len(new)}, None)
+
+
+def fold_hold_release(view: View, entry: Entry, body: HoldRelease) -> list[Effect]:
+    """Let go of what is on hold: what was erased or due meanwhile goes."""
+    tenant = entry.record.tenant
+    old = [key for key in _keys(tenant, body) if view.get(HoldRow, key) is not None]
+    for key in old:
+        view.delete(key)
+    _count(view, tenant, -len(old))
+    if old:
+        _settle(view, entry, body)
+        _begin_again(view, tenant)
+    error = None if old else "not_found"
+    return _told(view, entry, body, "hold.released", {"released": len(old)}, error)
+
+
+def settle_subject(
+    view: View, entry: Entry, tenant: str, subject: str, start: bytes
+) -> tuple[bytes | None, int]:
+    """Settle memories of a subject whose hold has changed.
+
+    Returns
+    -------
+    next, count
+        Where to go on, None at the end; how many were settled.
+    """
+    prefix = subject_prefix(tenant, subject)
+    found = [
+        key for key, _ in islice(view.scan(SubjectRow, prefix, start=start or prefix), AT_ONCE + 1)
+    ]
+    for key in found[:AT_ONCE]:
+        _settle_one(view, entry, tenant, key[len(prefix) :].decode())
+    return (found[AT_ONCE] if len(found) > AT_ONCE else None), min(len(found), AT_ONCE)
+
+
+def _settle(view: View, entry: Entry, body: HoldSet | HoldRelease) -> None:
+    tenant = entry.record.tenant
+    if body.subject is None:
+        for memory_id in dict.fromkeys(body.memory_ids):
+            _settle_one(view, entry, tenant, memory_id)
+        return
+    key = tenant_key(ForgetRow, tenant)
+    row = view.get(ForgetRow, key) or NOTHING_TO_DO
+    others = tuple(each for each in row.subjects if each[0] != body.subject)
+    view.put(key, structs.replace(row, subjects=(*others, (body.subject, b""))))
+    view.put(tenant_key(WorkRow, tenant), WorkRow())
+
+
+def _settle_one(view: View, entry: Entry, tenant: str, memory_id: str) -> None:
+    """Take a memory from those that pressure may remove, or put it there again."""
+    row = view.get(MemoryRow, memory_key(tenant, memory_id))
+    if row is None:
+        return
+    rules = rules_of(view, tenant)
+    worth = None if row.consolidated_into is not None else place(row, memory_id)
+    if held(view, rules, tenant, memory_id, row):
+        move(view, tenant, worth, None)
+        return
+    move(view, tenant, None, worth)
+    add_bytes(view, entry, tenant, 0, least=worth)
+    file(view, tenant, memory_id, row, row, rules)
+
+
+def _begin_again(view: View, tenant: str) -> None:
+    """Let erasures that waited go through everything once more."""
+    key = tenant_key(ForgetRow, tenant)
+    row = view.get(ForgetRow, key)
+    if row is None or not row.erasures:
+        return
+    again = tuple(_anew(each) for each in row.erasures)
+    view.put(key, structs.replace(row, erasures=again))
+    view.put(tenant_key(WorkRow, tenant), WorkRow())
+
+
+def _anew(erasure: Erasure) -> Erasure:
+    return structs.replace(erasure, phase=0, cursor=b"", deferred=0)
+
+
+def _keys(tenant: str, body: HoldSet | HoldRelease) -> list[bytes]:
+    if body.subject is not None:
+        return [hold_key(tenant, SUBJECT, body.subject)]
+    return [hold_key(tenant, ID, each) for each in dict.fromkeys(body.memory_ids)]
+
+
+def _count(view: View, tenant: str, change: int) -> None:
+    if change:
+        rules: RulesRow = rules_of(view, tenant) or NO_RULES
+        view.put(tenant_key(RulesRow, tenant), structs.replace(rules, holds=rules.holds + change))
+
+
+def _told(
+    view: View,
+    entry: Entry,
+    body: HoldSet | HoldRelease,
+    action: str,
+    details: dict[str, Any],
+    error: str | None,
+) -> list[Effect]:
+    outputs: list[Effect] = []
+    target = target_of(entry.record.tenant, body.subject, body.memory_ids)
+    about: dict[str, Any] = {"subject": body.subject}
+    if body.subject is None:
+        about = {"memory_ids": list(body.memory_ids)}
+    audit(
+        view,
+        entry,
+        outputs,
+        action=action,
+        target=target,
+        details=about | details,
+        error=error,
+    )
+    return outputs
+
+
+def target_of(tenant: str, subject: str | None, memory_ids: tuple[str, ...]) -> Target:
+    """What a command is about: a subject, a memory, several, or all of a tenant."""
+    if subject is not None:
+        return Target("subject", subject)
+    if len(memory_ids) == 1:
+        return Target("memory", memory_ids[0])
+    return Target("memories", str(len(memory_ids))) if memory_ids else Target("tenant", tenant)
