@@ -77,7 +77,7 @@ told thought undone undid went withdrew withdrawn withheld woke won wrote writte
 """
 
 
-def _forms(verb: str) -> list[str]:
+def forms(verb: str) -> list[str]:
     """How a regular verb is written: as it is, with s, ed, ing and ion."""
     stem = verb[:-1] if verb.endswith("e") else verb
     third = (
@@ -89,5 +89,5 @@ def _forms(verb: str) -> list[str]:
 
 
 STATES = frozenset(
-    [form for verb in _VERBS.split() for form in _forms(verb)] + _OTHER.split() + _IRREGULAR.split()
+    [form for verb in _VERBS.split() for form in forms(verb)] + _OTHER.split() + _IRREGULAR.split()
 )
