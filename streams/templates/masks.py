@@ -52,6 +52,8 @@ _LETTER_FIRST = (
     rf"(?<!-)(?=[A-Za-z-]*+\d)[A-Za-z][A-Za-z0-9]{{0,63}}+(?:-[A-Za-z0-9]{{1,63}})+{_PORT}{_WORD_END}",
     # broadcast_9_piece0, blk_-42
     r"[A-Za-z]++(?:_[A-Za-z]++){0,3}_-?\d+(?:_?[A-Za-z]{0,6}[_-]?\d+)*(?![\w(])",
+    # eth1, dn228
+    r"[a-z]{1,8}+\d{1,9}(?![\w(=])",
     # _A8
     rf"(?<=_)[A-Za-z]\d+{_WORD_END}",
 )
@@ -183,7 +185,11 @@ def _listed(pieces: list[str], values: list[str]) -> tuple[tuple[str, ...], tupl
     for number in range(1, len(values)):
         piece, before = pieces[number], kept[-1]
         # The first of a list has the prefix that all have: what stands since the last space.
-        if piece[:1] in _SEPARATORS and piece.lstrip(" ,;") == _last_word(before):
+        if (
+            piece[:1] in _SEPARATORS
+            and piece.lstrip(" ,;") == _last_word(before)
+            and values[number][:1].isalpha() == values[number - 1][:1].isalpha()
+        ):
             made[-1] += piece + values[number]
         else:
             kept.append(piece)
