@@ -50,6 +50,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Memories in the working memory of one agent of one tenant."""
     total_memory_mb: int = 2048
     """What all tenants' memories may take together; a tenth of it is the reserve."""
+    consolidate_window_hours: int = 4
+    """How far back, by event time, memories are merged that say the same."""
+    consolidate_every_seconds: int = 900
+    """How often, in log time."""
     embedder: str = "auto"
     """Model of admit: auto, none, a model's name, or its folder."""
     memory_limit: str = "256MB"
@@ -97,6 +101,8 @@ _FROM_ONE = (
     "job_stale_seconds",
     "working_limit",
     "total_memory_mb",
+    "consolidate_window_hours",
+    "consolidate_every_seconds",
     "snapshot_keep",
 )
 _ONE_OF = {
@@ -106,8 +112,6 @@ _ONE_OF = {
 # Settings of CONTRACT.md section 7 whose part of the system does not exist yet: known names.
 _LATER = frozenset(
     (
-        "CONSOLIDATE_WINDOW_HOURS",
-        "CONSOLIDATE_EVERY_SECONDS",
         "DEFAULT_COST_PER_TOKEN_USD",
         "TOKENS_FILE",
     )

@@ -29,11 +29,12 @@ TENANT_CONTROL = "tenant.control.v1"
 TENANT_DEDUPE = "tenant.dedupe.v1"
 OWNERS = "streams.owners.v1"
 MEMORY_RECORDS = "memory.records.v1"
+MEMORY_CONSOLIDATED = "memory.consolidated.v1"
 BUDGET_ALERTS = "budget.alerts.v1"
 TENANT_AUDIT = "tenant.audit.v1"
 
 INPUTS = (JOB_EVENTS, AGENT_MESSAGES, CONTEXT_REQUESTS, TENANT_COMMANDS)
-OUTPUTS = (MEMORY_RECORDS, BUDGET_ALERTS, TENANT_AUDIT)
+OUTPUTS = (MEMORY_RECORDS, MEMORY_CONSOLIDATED, BUDGET_ALERTS, TENANT_AUDIT)
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +149,7 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
             partitions=1,
         ),
         topic(MEMORY_RECORDS, "tenant/memory id", "fold", "users", compact | replaced, **told),
+        topic(MEMORY_CONSOLIDATED, "tenant", "fold", "users"),
         topic(BUDGET_ALERTS, "tenant", "fold", "users"),
         topic(TENANT_AUDIT, "tenant", "fold", "users"),
         *(topic(dlq(t), "as read", "admit, fold", "users", passing, **told) for t in INPUTS),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from streams import topology
-from streams.adapters.schemas import schemas
+from streams.adapters.schemas import consolidated_name, schemas
 from streams.settings import Settings
 from streams.topology import Topic
 
@@ -25,8 +25,11 @@ TYPES: dict[str, tuple[str, ...]] = {
         "retention.set",
         "hold.set",
         "hold.release",
+        "memory.consolidate",
+        "memory.split",
     ),
     topology.MEMORY_RECORDS: ("memory.record",),
+    topology.MEMORY_CONSOLIDATED: ("memory.consolidated", "memory.split"),
     topology.BUDGET_ALERTS: (
         "budget.threshold.crossed",
         "budget.exceeded",
@@ -47,6 +50,8 @@ TYPES: dict[str, tuple[str, ...]] = {
         "state.deleted",
         "memory.expired",
         "memory.pruned",
+        "memory.consolidated",
+        "memory.split",
         "price.set",
         "usage.adjusted",
         "retention.set",
@@ -222,10 +227,14 @@ _KEYS = {topology.JOB_EVENTS: _any_key, topology.MEMORY_RECORDS: _memory_key}
 
 def schema_name(topic: str, kind: str) -> str:
     """Name of the JSON Schema of a type on a topic; audit actions share names with commands."""
+    if topic == topology.MEMORY_CONSOLIDATED:
+        return consolidated_name(kind)
     return f"tenant.audit.{kind}.v1" if topic == topology.TENANT_AUDIT else f"{kind}.v1"
 
 
 def _message_name(topic: str, kind: str) -> str:
+    if topic == topology.MEMORY_CONSOLIDATED:
+        return consolidated_name(kind).removesuffix(".v1")
     return f"audit.{kind}" if topic == topology.TENANT_AUDIT else kind
 
 

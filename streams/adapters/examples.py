@@ -63,6 +63,8 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     ],
     "hold.set": [{"subject": "customer-17"}, {"memory_ids": ["gate-2026-11-22"]}],
     "hold.release": [{"subject": "customer-17"}, {"memory_ids": ["gate-2026-11-22"]}],
+    "memory.consolidate": [{}, {"window_hours": 24}],
+    "memory.split": [{"memory_id": "0b1c4f0e-6a53-5d0e-9b1a-2f4c7d8e9a10"}],
     "quota.set": [{"quota_mb": 512}, {"quota_mb": 64, "class": "compliance"}],
     "state.set": [
         {"agent": "trainer-1", "key": "checkpoint", "value": {"step": 1200, "loss": 0.5}},
@@ -348,6 +350,30 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
             },
         )
     ],
+    "memory.consolidated": [
+        _audit(
+            "memory.consolidated",
+            "memory",
+            "0b1c4f0e-6a53-5d0e-9b1a-2f4c7d8e9a10",
+            {"rule": "identical", "count": 3, "bytes_before": 3180, "bytes_after": 2214},
+        ),
+        _audit(
+            "memory.consolidated",
+            "tenant",
+            "t1",
+            {"window_hours": 4, "groups": 1, "members": 3, "freed_bytes": 966},
+        ),
+    ],
+    "memory.split": [
+        _audit("memory.split", "memory", "0b1c4f0e-6a53-5d0e-9b1a-2f4c7d8e9a10", {"members": 3}),
+        _audit(
+            "memory.split",
+            "memory",
+            "0b1c4f0e-6a53-5d0e-9b1a-2f4c7d8e9a10",
+            {"detail": "there is no room for the members beside one another"},
+            "quota_exceeded",
+        ),
+    ],
     "memory.expired": [
         _audit(
             "memory.expired",
@@ -509,3 +535,28 @@ RECORDS: dict[str, list[dict[str, Any]]] = {
         }
     ]
 }
+
+CONSOLIDATED: dict[str, list[dict[str, Any]]] = {
+    "memory.consolidated": [
+        {
+            "memory_id": "0b1c4f0e-6a53-5d0e-9b1a-2f4c7d8e9a10",
+            "members": ["gate-1", "gate-2", "gate-3"],
+            "content": "The gate is shut. (3 times, 2026-11-22T10:00:00Z to 2026-11-22T10:02:00Z)",
+            "template": "The gate is shut.",
+            "values": [[], [], []],
+            "rule": "identical",
+            "bytes_before": 3180,
+            "bytes_after": 2214,
+            "first": _AT,
+            "last": "2026-11-22T10:02:00.123456Z",
+            "count": 3,
+        }
+    ],
+    "memory.split": [
+        {
+            "memory_id": "0b1c4f0e-6a53-5d0e-9b1a-2f4c7d8e9a10",
+            "members": ["gate-1", "gate-2", "gate-3"],
+        }
+    ],
+}
+"""By type on memory.consolidated.v1."""

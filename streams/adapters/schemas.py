@@ -10,6 +10,7 @@ import msgspec
 from streams.adapters import examples
 from streams.core.inputs import INPUT_TYPES
 from streams.core.journal import Audit
+from streams.memory.consolidated_told import MemoryConsolidated, MemorySplit
 from streams.memory.quota_alerts import CROSSED, OVERFLOW, THRESHOLDS, QuotaAlert
 from streams.memory.record import MemoryRecord
 from streams.usage.alerts import BudgetAlert
@@ -41,6 +42,8 @@ _OUTPUT_FIELDS: dict[str, Schema] = {
     "outcome": {"enum": ["done", "rejected", "deferred"]},
     "alert_id": {"type": "string", "format": "uuid"},
     "timestamp": _TIME,
+    "first": _TIME,
+    "last": _TIME,
     "last_accessed": _NO_TIME,
     "gdpr_deletion_date": _NO_TIME | {"description": "timestamp + ttl_seconds."},
 }
@@ -50,6 +53,11 @@ _ALERTS: dict[str, type[msgspec.Struct]] = {
     OVERFLOW: QuotaAlert,
 }
 """What is not about a budget."""
+CONSOLIDATED: dict[str, type[msgspec.Struct]] = {
+    "memory.consolidated": MemoryConsolidated,
+    "memory.split": MemorySplit,
+}
+"""By type on memory.consolidated.v1."""
 _OF_ALERT: dict[str, Schema] = {
     CROSSED: {"type": "integer", "enum": list(THRESHOLDS)},
     OVERFLOW: {"type": "null"},
@@ -70,7 +78,15 @@ def schemas() -> dict[str, Schema]:
         made[f"tenant.audit.{action}.v1"] = _audit(action, shown)
     for kind, shown in examples.RECORDS.items():
         made[f"{kind}.v1"] = _output(MemoryRecord, f"{kind}.v1", kind, shown)
+    for kind, data in CONSOLIDATED.items():
+        name = consolidated_name(kind)
+        made[name] = _output(data, name, kind, examples.CONSOLIDATED[kind])
     return made
+
+
+def consolidated_name(kind: str) -> str:
+    """Schema of a type on memory.consolidated.v1; memory.split is a command's name too."""
+    return "memory.consolidated.split.v1" if kind == "memory.split" else f"{kind}.v1"
 
 
 def _input(kind: str, data: type[msgspec.Struct]) -> Schema:

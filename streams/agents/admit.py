@@ -15,6 +15,7 @@ from streams.core.errors import Refused
 from streams.core.forget_events import FORGET_TYPES, HoldRelease, HoldSet, RetentionSet
 from streams.core.job_events import JobRun
 from streams.core.log import Body, ControlBody, Origin, Record
+from streams.core.memory_events import MEMORY_TYPES, MemoryConsolidate, MemorySplit
 from streams.core.meter_events import METER_TYPES, PriceSet, UsageAdjust
 from streams.core.reservation_events import (
     RESERVATION_TYPES,
@@ -41,6 +42,7 @@ ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
         **RESERVATION_TYPES,
         **METER_TYPES,
         **FORGET_TYPES,
+        **MEMORY_TYPES,
     },
 }
 """Which ce_type each input topic serves, and its data."""
@@ -212,6 +214,10 @@ def _body(
         return log.HoldRelease(data.subject, tuple(data.memory_ids or ()))
     if isinstance(data, RetentionSet):
         return log.RetentionSet(data.default_ttl_seconds, data.min_ttl_seconds)
+    if isinstance(data, MemoryConsolidate):
+        return log.MemoryConsolidate(data.window_hours)
+    if isinstance(data, MemorySplit):
+        return log.MemorySplit(data.memory_id)
     assert isinstance(data, events.TenantSet)
     return log.TenantSet(data.timezone)
 

@@ -20,6 +20,8 @@ from streams.core.log import (
     LeaseGiven,
     LeaseInquiry,
     LeaseRecalled,
+    MemoryConsolidate,
+    MemorySplit,
     Message,
     PriceSet,
     QuotaGranted,
@@ -41,12 +43,14 @@ from streams.memory import forget_rows, leases, limit
 from streams.memory import rows as memory
 from streams.memory.access import fold_accessed
 from streams.memory.bytes import tier_of
+from streams.memory.consolidation import consolidate, fold_consolidate
 from streams.memory.dating import fold_retention_set
 from streams.memory.forgetting import forget_on_time
 from streams.memory.hold_commands import fold_hold_release, fold_hold_set
 from streams.memory.pressure_ticks import relieve
 from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
 from streams.memory.remember import remember
+from streams.memory.split import fold_split
 from streams.memory.state import expire, fold_state_delete, fold_state_set
 from streams.usage import rows as usage
 from streams.usage.adjust import fold_usage_adjust
@@ -103,6 +107,7 @@ def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     # Before anybody has to make room: what is due makes some.
     forget_on_time(view, entry, effects)
     relieve(view, entry, effects)
+    consolidate(view, entry, effects)
     leases.tick(view, entry, effects)
     send_statements(view, entry, effects, count_stored(view, entry.log_time))
     return effects
@@ -151,6 +156,8 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     RetentionSet: fold_retention_set,
     HoldSet: fold_hold_set,
     HoldRelease: fold_hold_release,
+    MemoryConsolidate: fold_consolidate,
+    MemorySplit: fold_split,
 }
 
 

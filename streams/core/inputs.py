@@ -6,6 +6,7 @@ from streams.core import events
 from streams.core.events import Data
 from streams.core.forget_events import FORGET_TYPES
 from streams.core.job_events import JobRun
+from streams.core.memory_events import MEMORY_TYPES
 from streams.core.meter_events import METER_TYPES
 from streams.core.reservation_events import RESERVATION_TYPES
 from streams.core.state_events import STATE_TYPES
@@ -16,6 +17,7 @@ INPUT_TYPES: Mapping[str, type[Data]] = {
     **RESERVATION_TYPES,
     **METER_TYPES,
     **FORGET_TYPES,
+    **MEMORY_TYPES,
     "job.run": JobRun,
 }
 """ce_type of each input to its data."""

@@ -325,6 +325,15 @@ class Accessed(msgspec.Struct, frozen=True, array_like=True, tag="memory.accesse
     counts: tuple[tuple[str, int], ...]
 
 
+class MemoryConsolidate(msgspec.Struct, frozen=True, array_like=True, tag="memory.consolidate"):
+    window_hours: int | None
+    """None: as many as runs look at."""
+
+
+class MemorySplit(msgspec.Struct, frozen=True, array_like=True, tag="memory.split"):
+    memory_id: str
+
+
 class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
     """Marks an input record of this tenant that admit sent to the DLQ."""
 
@@ -353,6 +362,10 @@ class Config(msgspec.Struct, frozen=True, array_like=True, tag="config"):
     """Of the tenant log."""
     schema: str = UNSAID
     """In whose shapes rows are written from here on; it never goes back."""
+    consolidate_window_hours: int = 4
+    """How far back from a run memories are merged."""
+    consolidate_every_seconds: int = 900
+    """How often runs are, in log time."""
 
 
 DEFAULT_CONFIG = Config(dedupe_hours=24, grace_hours=24, default_budget=100 * NANO, tzdata="")
@@ -430,6 +443,8 @@ Body = (
     | RetentionSet
     | HoldSet
     | HoldRelease
+    | MemoryConsolidate
+    | MemorySplit
 )
 """Of tenant.log.v1."""
 

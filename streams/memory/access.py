@@ -19,6 +19,10 @@ def fold_accessed(view: View, entry: Entry, body: Accessed) -> list[Effect]:
     hidden = Hidden(view, entry.record.tenant, entry.log_time)
     for memory_id, count in body.counts:
         before = memories.get(memory_id)
+        if before is not None and before.consolidated_into is not None:
+            # It was given out just before it was merged.
+            memory_id = before.consolidated_into
+            before = memories.get(memory_id)
         if before is None or hidden.hides(memory_id, before):
             continue
         now = structs.replace(

@@ -19,7 +19,15 @@ def fold_config(view: View, entry: Entry, body: Config) -> list[Effect]:
     before = view.get(MemoryConfigRow, CONFIG_KEY) or NO_CONFIG
     limit = body.working_limit
     at = AgentRow.kind if limit < before.working_limit else before.at
-    view.put(CONFIG_KEY, MemoryConfigRow(limit, at, body.total_memory_mb, body.partitions))
+    row = MemoryConfigRow(
+        limit,
+        at,
+        body.total_memory_mb,
+        body.partitions,
+        body.consolidate_window_hours,
+        body.consolidate_every_seconds,
+    )
+    view.put(CONFIG_KEY, row)
     return []
 
 

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
+from streams.memory.archived import made_of
 from streams.memory.bytes import bytes_of, know_least, quota_of, room, tier_of
 from streams.memory.document import CRITICAL, HIGH, MEDIUM
 from streams.memory.forget_rows import rules_of
@@ -159,7 +160,9 @@ def prune(
 
 
 def size_of(view: View, tenant: str, worth: bytes) -> int:
-    """Bytes of a memory, given by what it is worth."""
-    row = view.get(MemoryRow, memory_key(tenant, id_of_worth(worth)))
+    """Bytes that go with a memory, given by what it is worth."""
+    memory_id = id_of_worth(worth)
+    row = view.get(MemoryRow, memory_key(tenant, memory_id))
     assert row is not None
-    return row.size
+    made = made_of(view, tenant, memory_id) if row.consolidated else None
+    return row.size + (0 if made is None else made.held)

@@ -27,7 +27,7 @@ _ROW = PrunableRow()
 
 def place(row: MemoryRow | None, memory_id: str) -> bytes | None:
     """What a memory is worth among those that may be pruned; None: it is never removed."""
-    if row is None or row.priority == CRITICAL:
+    if row is None or row.priority == CRITICAL or row.consolidated_into is not None:
         return None
     # As if it were a long-term one: so its place stays when it leaves working memory.
     size = row.size + _LONGER * row.working

@@ -12,7 +12,7 @@ from streams.memory.rows import MemoryRow, id_of, tenant_of
 
 
 def published(rows: Reader, mark: str) -> Iterator[Output]:
-    """Yield the records of all memories, as their last change sent them.
+    """Yield the records of all memories that stand for themselves, as their last change sent them.
 
     Parameters
     ----------
@@ -20,6 +20,8 @@ def published(rows: Reader, mark: str) -> Iterator[Output]:
         Tells these records' ids from those of before.
     """
     for key, row in rows.scan(MemoryRow, MemoryRow.kind):
+        if row.consolidated_into is not None:
+            continue
         tenant, memory_id = tenant_of(key), id_of(key)
         yield Output(
             RECORDS,

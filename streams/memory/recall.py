@@ -5,11 +5,12 @@ import msgspec
 from streams.core.errors import ApiError
 from streams.core.fold import Reader
 from streams.core.rows import tenant_key
+from streams.memory.archived import whole
 from streams.memory.hidden import Hidden
 from streams.memory.pages import page
-from streams.memory.record import PRIORITIES, shown
+from streams.memory.record import PRIORITIES, shown, tier_of
 from streams.memory.retention import dated
-from streams.memory.rows import MemoryRow, TimelineRow, id_on_timeline, memory_key
+from streams.memory.rows import MemoryRow, TimelineRow, id_of, id_on_timeline, memory_key
 
 Page = tuple[list[msgspec.Raw], bytes | None]
 
@@ -24,6 +25,7 @@ def memory(reader: Reader, tenant: str, memory_id: str, *, log_time: int) -> msg
     """
     row = reader.get(MemoryRow, memory_key(tenant, memory_id))
     hidden = Hidden(reader, tenant, log_time)
+    row = None if row is None else whole(reader, tenant, memory_id, row)
     if row is None or hidden.hides(memory_id, row):
         raise ApiError(404, "not_found", f"there is no memory {memory_id}")
     return shown(tenant, memory_id, dated(row, hidden.rules))
@@ -52,29 +54,41 @@ def memories(
     after : bytes, optional
         Where an earlier page ended: its second value.
     tier, agent, session, priority
-        Only memories that have these; an empty agent or session is none.
+        Only memories that have these; an empty agent or session is none. Archived ones are listed
+        where they are asked for, and then by id.
 
     Raises
     ------
     ApiError
         400 where ``after`` is not one that this list gave.
     """
-    prefix = tenant_key(TimelineRow, tenant)
     hidden = Hidden(reader, tenant, log_time)
 
-    def show(key: bytes, _: TimelineRow) -> msgspec.Raw | None:
-        memory_id = id_on_timeline(key, prefix)
-        row = reader.get(MemoryRow, memory_key(tenant, memory_id))
+    def chosen(memory_id: str, row: MemoryRow | None) -> msgspec.Raw | None:
         # Reads see the database, not a moment of it: a memory may have gone meanwhile.
         if (
             row is not None
-            and tier in (None, "working" if row.working else "long_term")
+            and tier in (None, tier_of(row))
             and agent in (None, row.agent)
             and session in (None, row.session)
             and priority in (None, PRIORITIES[row.priority - 1])
             and not hidden.hides(memory_id, row)
         ):
-            return shown(tenant, memory_id, dated(row, hidden.rules))
+            row = whole(reader, tenant, memory_id, row)
+            return None if row is None else shown(tenant, memory_id, dated(row, hidden.rules))
         return None
+
+    if tier == "archived":
+        start = tenant_key(MemoryRow, tenant)
+
+        def archived(key: bytes, row: MemoryRow) -> msgspec.Raw | None:
+            return chosen(id_of(key), row)
+
+        return page(reader, MemoryRow, start, archived, limit=limit, after=after)
+    prefix = tenant_key(TimelineRow, tenant)
+
+    def show(key: bytes, _: TimelineRow) -> msgspec.Raw | None:
+        memory_id = id_on_timeline(key, prefix)
+        return chosen(memory_id, reader.get(MemoryRow, memory_key(tenant, memory_id)))
 
     return page(reader, TimelineRow, prefix, show, limit=limit, after=after)

@@ -11,7 +11,8 @@ from streams.memory.rows import MemoryRow
 Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """Names of the priorities 1 to 4."""
-Tier = Literal["working", "long_term"]
+Tier = Literal["working", "long_term", "archived"]
+"""Archived: merged into a consolidated memory, and still there."""
 _json = msgspec.json.Encoder().encode
 
 
@@ -57,6 +58,13 @@ class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     ) = msgspec.UNSET
 
 
+def tier_of(row: MemoryRow) -> Tier:
+    """Where a memory is."""
+    if row.consolidated_into is not None:
+        return "archived"
+    return "working" if row.working else "long_term"
+
+
 def deletion_date(timestamp: int, ttl_seconds: int | None) -> int | None:
     """Event time from which a memory is due; None: never."""
     return None if ttl_seconds is None else timestamp + ttl_seconds * SECOND
@@ -96,7 +104,7 @@ def public(tenant: str, memory_id: str, row: MemoryRow) -> MemoryRecord:
         timestamp=format_time(row.timestamp),
         priority=PRIORITIES[row.priority - 1],
         context_tags=list(row.context_tags),
-        tier="working" if row.working else "long_term",
+        tier=tier_of(row),
         kind="consolidated" if row.consolidated else "observed",
         sources=list(row.sources),
         related_memories=list(row.related_memories),

@@ -13,6 +13,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
 from streams.core.log import Content, Message, Vector
+from streams.memory import alike, consolidated
 from streams.memory.expiry import remove_due, tell_expired
 from streams.memory.forget_rows import rules_of
 from streams.memory.holds import held
@@ -43,6 +44,8 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
         # As if the tick that removes it had come already.
         remove_due(memories, view, entry, outputs, record.tenant, memory_id, before)
         before = None
+    if before is not None and before.consolidated_into is not None:
+        before = consolidated.come_back(memories, memory_id, before)
     if before is not None:
         now = _corrected(before, entry, body, content)
     else:
@@ -57,6 +60,7 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
         return
     prune(view, entry, outputs, record.tenant, way.going, "write")
     _keep_vector(view, vector_key(record.tenant, memory_id), before, content.vector)
+    _find_alike(memories, memory_id, before, now)
     memories.put_working(memory_id, before, now, reserve=way.reserve)
     check_quota(view, entry, outputs, record.tenant, full=way.full)
     if way.overflow:
@@ -130,3 +134,15 @@ def _keep_vector(view: View, key: bytes, before: MemoryRow | None, vector: Vecto
         view.put(key, VectorRow(vector.model, vector.scale, vector.data))
     elif before is not None and before.embedding_model is not None:
         view.delete(key)
+
+
+def _find_alike(
+    memories: Memories, memory_id: str, before: MemoryRow | None, now: MemoryRow
+) -> None:
+    """Have runs look at what is written; a consolidated memory that is corrected stays so."""
+    if now.consolidated:
+        consolidated.close(memories, memory_id)
+        return
+    if before is not None:
+        alike.leave(memories.view, memories.tenant, memory_id, before)
+    alike.enter(memories.view, memories.tenant, memory_id, now)

@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from streams.core.rows import Row, sortable, tenant_key
+from streams.memory import consolidation_rows
 from streams.memory.memory_row import MemoryRow as MemoryRow
 from streams.memory.use import per_byte
 
@@ -167,6 +168,8 @@ class MemoryConfigRow(Row, frozen=True, array_like=True):
     """Up to where ticks have applied a lowered limit; None: everywhere."""
     total_memory_mb: int = 2048
     partitions: int = 8
+    consolidate_window_hours: int = 4
+    consolidate_every_seconds: int = 900
 
 
 CONFIG_KEY = MemoryConfigRow.kind
@@ -189,6 +192,7 @@ ROWS: tuple[type[Row], ...] = (
     MemoryConfigRow,
     QuotaRow,
     LeaseRow,
+    *consolidation_rows.ROWS,
 )
 
 

@@ -68,4 +68,6 @@ def config_of(settings: Settings) -> Config:
         settings.working_limit,
         settings.total_memory_mb,
         settings.partitions,
+        consolidate_window_hours=settings.consolidate_window_hours,
+        consolidate_every_seconds=settings.consolidate_every_seconds,
     )

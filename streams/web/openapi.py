@@ -25,6 +25,8 @@ COMMANDS = (
     "retention.set",
     "hold.set",
     "hold.release",
+    "memory.consolidate",
+    "memory.split",
 )
 INPUTS = ("agent.message", "job.run", *COMMANDS)
 """Types whose schemas become components; the bodies of POST refer to them."""

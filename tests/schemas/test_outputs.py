@@ -64,6 +64,8 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     *(("hold.set", data, NOW) for data in INPUTS["hold.set"]),
     *(("hold.release", data, NOW) for data in INPUTS["hold.release"]),
     *(("retention.set", data, NOW) for data in INPUTS["retention.set"]),
+    ("agent.message", {"content": "Bare."}, NOW),
+    ("memory.consolidate", {}, NOW),
 ]
 
 

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from streams.adapters import examples, publish
-from streams.adapters.schemas import schemas
+from streams.adapters.schemas import CONSOLIDATED, consolidated_name, schemas
 from streams.agents.admit import ACCEPTED
 from streams.core import events
 from streams.core.inputs import INPUT_TYPES
@@ -22,6 +22,7 @@ OUTPUTS = {
     **{f"{kind}.v1": kind for kind in examples.ALERTS},
     **{f"tenant.audit.{action}.v1": action for action in examples.AUDITS},
     **{f"{kind}.v1": kind for kind in examples.RECORDS},
+    **{consolidated_name(kind): kind for kind in CONSOLIDATED},
 }
 
 

@@ -1,0 +1,161 @@
+"""One look at alike memories: what a rule merges becomes one, or extends what was merged before.
+
+A look takes so many of them at once, and those that it leaves alone are looked at once more
+together with the next ones. A group with a CRITICAL or a held member is left alone, all of it.
+"""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from streams.core.ids import derived_id
+from streams.core.journal import Target, audit
+from streams.core.rows import sortable
+from streams.memory.bytes import bytes_of
+from streams.memory.consolidated import MEMBERS, close, merge
+from streams.memory.consolidated_told import CONSOLIDATED
+from streams.memory.consolidation_rows import (
+    CRITICAL,
+    KNOWN,
+    OTHER,
+    AlikeRow,
+    ConsolidatedRow,
+    alike_prefix,
+    id_of_alike,
+)
+from streams.memory.document import CRITICAL as CRITICAL_PRIORITY
+from streams.memory.grouping import Values, groups
+from streams.memory.memories import Memories
+from streams.memory.summary import Member
+
+AT_ONCE = 60
+"""Memories that one look takes."""
+TWICE = 30
+"""Of those that it leaves alone so many are looked at again with the next ones."""
+BESIDE = 40
+"""Consolidated and CRITICAL memories that it takes beside them."""
+
+
+class Looked(NamedTuple):
+    """What came of a look."""
+
+    start: bytes | None
+    """Where the next one begins; None: these were all."""
+    groups: int
+    merged: int
+    freed: int
+    read: int
+
+
+def look(memories: Memories, common: bytes, since: int, start: bytes | None) -> Looked:
+    """Look at memories that have this in common, from an event time on."""
+    view = memories.view
+    prefix = alike_prefix(memories.tenant, common)
+    start = start or prefix + OTHER + sortable(since)
+    keys = [k for k, _ in islice(view.scan(AlikeRow, prefix + OTHER, start=start), AT_ONCE + 1)]
+    more, keys = len(keys) > AT_ONCE, keys[:AT_ONCE]
+    known = _known(memories, prefix, since)
+    if not keys or len(keys) + len(known) < 2:
+        return Looked(None, 0, 0, 0, 1 + len(keys))
+    first = prefix + CRITICAL + sortable(since)
+    grave = [k for k, _ in islice(view.scan(AlikeRow, prefix + CRITICAL, start=first), BESIDE)]
+    found = [_member(memories, id_of_alike(key, prefix)) for key in (*grave, *keys)]
+    found.sort(key=lambda each: (each.row.timestamp, each.row.place, each.id))
+    used = bytes_of(view, memories.tenant).used
+    count, gone = 0, set()
+    for group in groups([each.row.text for each in found], [row.template for _, row in known]):
+        members = [found[place] for place in group.members]
+        if any(_stays(each) for each in members):
+            continue
+        into = None if group.known is None else known[group.known]
+        pairs = list(zip(members, group.values, strict=True))
+        for ids in _merged(memories, common, group.template, pairs, into):
+            count += 1
+            gone.update(ids)
+    left = [key for key in keys if id_of_alike(key, prefix) not in gone]
+    after = None
+    if more:
+        after = left[-TWICE] if len(left) > TWICE else start
+    freed = used - bytes_of(view, memories.tenant).used
+    return Looked(after, count, len(gone), freed, len(found) + len(known))
+
+
+def _known(memories: Memories, prefix: bytes, since: int) -> list[tuple[str, AlikeRow]]:
+    """Consolidated memories that can be extended, the newest first."""
+    oldest = prefix + KNOWN + sortable(since)
+    rows = memories.view.scan(AlikeRow, prefix + KNOWN, reverse=True)
+    return [
+        (id_of_alike(key, prefix), row)
+        for key, row in islice(rows, BESIDE)
+        if key >= oldest and row.count < MEMBERS
+    ]
+
+
+def _member(memories: Memories, memory_id: str) -> Member:
+    row = memories.get(memory_id)
+    assert row is not None
+    return Member(memory_id, row)
+
+
+def _stays(member: Member) -> bool:
+    return member.row.priority == CRITICAL_PRIORITY
+
+
+def _merged(
+    memories: Memories,
+    common: bytes,
+    template: bytes,
+    members: Sequence[tuple[Member, Values]],
+    known: tuple[str, AlikeRow] | None,
+) -> list[list[str]]:
+    """Merge a group; ids of what became one, for each merge."""
+    done, rest = [], list(members)
+    if known is not None:
+        memory_id, row = known
+        part = rest[: MEMBERS - row.count]
+        made = merge(memories, memory_id, template, common, part)
+        if made is None:
+            # It is too large already, or there is no room for more of it.
+            close(memories, memory_id)
+        else:
+            _tell(memories, memory_id, made)
+            done.append([each.id for each, _ in part])
+            rest = rest[len(part) :]
+    size = len(rest)
+    while len(rest) > 1 and size > 1:
+        part = rest[:size]
+        memory_id = _new_id(memories)
+        made = merge(memories, memory_id, template, common, part)
+        if made is None:
+            size //= 2
+        else:
+            _tell(memories, memory_id, made)
+            done.append([each.id for each, _ in part])
+            rest = rest[size:]
+    return done
+
+
+def _new_id(memories: Memories) -> str:
+    entry = memories.entry
+    place = (entry.partition, entry.offset, entry.timestamp, len(memories.outputs))
+    return derived_id(CONSOLIDATED, "memory", *map(str, place))
+
+
+def _tell(memories: Memories, memory_id: str, made: ConsolidatedRow) -> None:
+    row = memories.get(memory_id)
+    assert row is not None
+    audit(
+        memories.view,
+        memories.entry,
+        memories.outputs,
+        action="memory.consolidated",
+        target=Target("memory", memory_id),
+        details={
+            "rule": made.rule,
+            "count": len(made.members),
+            "bytes_before": made.bytes_before,
+            "bytes_after": row.size + made.held,
+        },
+        command=False,
+        tenant=memories.tenant,
+    )

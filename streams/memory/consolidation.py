@@ -1,0 +1,179 @@
+"""Folds of consolidation: runs by log time and by command, a bounded part with each record."""
+
+from itertools import islice
+
+from msgspec import structs
+
+from streams.core.fold import Effect, Entry, View
+from streams.core.journal import Target
+from streams.core.log import MemoryConsolidate
+from streams.core.rows import tenant_key
+from streams.core.time import HOUR, SECOND
+from streams.memory import split
+from streams.memory.commanded import finished
+from streams.memory.consolidate import Looked, look
+from streams.memory.consolidation_rows import (
+    HASH,
+    SCHEDULE,
+    AlikeRow,
+    DirtyRow,
+    WorkRow,
+    work_key,
+)
+from streams.memory.memories import Memories
+from streams.memory.rows import CONFIG_KEY, NO_CONFIG, MemoryConfigRow, tenant_of
+
+READ, MERGED = 400, 40
+"""A record does no more after it has read, or merged, so many memories."""
+SCANNED = 300
+"""Memories like no other that are passed over at once."""
+TASKS = 20
+"""Work of commands that one tick looks at."""
+_AFTER = b"\xff"
+
+
+class Budget:
+    """What one record may still do."""
+
+    def __init__(self) -> None:
+        self._read, self._merged = READ, MERGED
+
+    def spend(self, read: int, merged: int = 0) -> None:
+        self._read -= read
+        self._merged -= merged
+
+    @property
+    def left(self) -> bool:
+        return self._read > 0 and self._merged > 0
+
+
+def fold_consolidate(view: View, entry: Entry, body: MemoryConsolidate) -> list[Effect]:
+    """Go through all of a tenant's memories of the last hours; ticks go on where they are many."""
+    outputs: list[Effect] = []
+    record = entry.record
+    hours = body.window_hours or _config(view).consolidate_window_hours
+    row = WorkRow(
+        "run",
+        entry.log_time,
+        window=hours * HOUR,
+        at=tenant_key(AlikeRow, record.tenant),
+        source=record.source,
+        id=record.id,
+    )
+    key = work_key(record.tenant, f"run {entry.offset:020}")
+    _go_on(view, entry, outputs, key, row, Budget())
+    return outputs
+
+
+def consolidate(view: View, entry: Entry, outputs: list[Effect]) -> None:
+    """Go on with all work that there is, commands' first."""
+    budget = Budget()
+    found = list(islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1))
+    schedule = None
+    for key, row in found:
+        if key == SCHEDULE:
+            schedule = row
+        elif not budget.left:
+            return
+        elif row.what == "run":
+            _go_on(view, entry, outputs, key, row, budget)
+        else:
+            memories = Memories(view, entry, outputs, tenant_of(key))
+            budget.spend(split.go_on(memories, key, row))
+    if not budget.left:
+        return
+    now = _due(view, entry, schedule)
+    if now is not None and (now.at is not None or now != schedule):
+        _go_on(view, entry, outputs, SCHEDULE, now, budget)
+
+
+def _due(view: View, entry: Entry, schedule: WorkRow | None) -> WorkRow | None:
+    """The run over everything as it is now; None: nothing was ever new."""
+    config = _config(view)
+    if schedule is None:
+        if next(view.scan(DirtyRow, DirtyRow.kind), None) is None:
+            return None
+        return WorkRow("run", entry.log_time)
+    every = config.consolidate_every_seconds * SECOND
+    if schedule.at is None and schedule.until + every <= entry.log_time:
+        window = config.consolidate_window_hours * HOUR
+        return WorkRow("run", entry.log_time, window=window, at=DirtyRow.kind)
+    return schedule
+
+
+def _go_on(
+    view: View, entry: Entry, outputs: list[Effect], key: bytes, row: WorkRow, budget: Budget
+) -> None:
+    """Go on with a run until it is done or enough was done."""
+    while budget.left and row.at is not None:
+        if row.start is None:
+            place, found = _next(view, key, row.at, budget)
+            row = structs.replace(row, at=place)
+            if not found:
+                continue
+        assert row.at is not None
+        memories = Memories(view, entry, outputs, tenant_of(row.at))
+        looked = look(memories, row.at[-HASH:], row.until - row.window, row.start)
+        budget.spend(looked.read, looked.merged)
+        at, row = row.at, _sum(row, looked)
+        if row.start is not None or row.again:
+            row = structs.replace(row, again=row.again and row.start is not None)
+            continue
+        if key == SCHEDULE:
+            view.delete(at)
+        row = structs.replace(row, at=at + _AFTER)
+    if key == SCHEDULE or row.at is not None:
+        view.put(key, row)
+        return
+    view.delete(key)
+    finished(
+        view,
+        entry,
+        outputs,
+        tenant := tenant_of(key),
+        row,
+        action="memory.consolidated",
+        target=Target("tenant", tenant),
+        details={
+            "window_hours": row.window // HOUR,
+            "groups": row.groups,
+            "members": row.merged,
+            "freed_bytes": row.freed,
+        },
+    )
+
+
+def _next(view: View, key: bytes, at: bytes, budget: Budget) -> tuple[bytes | None, bool]:
+    """Where alike memories are looked at next, and whether there are any; None: nowhere."""
+    if key == SCHEDULE:
+        found = next(view.scan(DirtyRow, DirtyRow.kind, start=at), None)
+        return (None, False) if found is None else (found[0], True)
+    prefix = tenant_key(AlikeRow, tenant_of(key))
+    before = None
+    for seen, (place, _) in enumerate(view.scan(AlikeRow, prefix, start=at)):
+        common = place[: len(prefix) + HASH]
+        if common == before:
+            budget.spend(seen)
+            return common, True
+        if seen > SCANNED:
+            budget.spend(seen)
+            return common, False
+        before = common
+    return None, False
+
+
+def _sum(row: WorkRow, looked: Looked) -> WorkRow:
+    """Add what came of a look; whether memories that were looked at in parts have to be again."""
+    parts = row.start is not None or looked.start is not None
+    return structs.replace(
+        row,
+        start=looked.start,
+        again=row.again or (looked.merged > 0 and parts),
+        groups=row.groups + looked.groups,
+        merged=row.merged + looked.merged,
+        freed=row.freed + looked.freed,
+    )
+
+
+def _config(view: View) -> MemoryConfigRow:
+    return view.get(MemoryConfigRow, CONFIG_KEY) or NO_CONFIG

@@ -1,0 +1,281 @@
+"""Consolidation by example: what is merged, what is left alone, and what comes back."""
+
+import json
+from typing import Any
+
+import pytest
+from usage.memory_view import MemoryView
+from usage.writer import data, refolded
+
+from memory.memory_log import MemoryLog
+from streams.core.errors import ApiError
+from streams.core.fold import Output
+from streams.core.log import DEFAULT_CONFIG, MemoryConsolidate, MemorySplit, Tick, Vector
+from streams.core.time import HOUR
+from streams.memory.bytes import used_bytes
+from streams.memory.consolidation_rows import ConsolidatedRow, WorkRow
+from streams.memory.recall import memory
+from streams.memory.rows import MemoryRow
+
+WINDOW = DEFAULT_CONFIG.consolidate_window_hours * 3_600
+EVERY = DEFAULT_CONFIG.consolidate_every_seconds
+
+
+class Log(MemoryLog):
+    """A log with commands about consolidation."""
+
+    def consolidate(self, hours: int | None = None, **rest: Any) -> list[Output]:
+        return self.append(MemoryConsolidate(hours), **rest)
+
+    def split(self, memory_id: str, **rest: Any) -> list[Output]:
+        return self.append(MemorySplit(memory_id), **rest)
+
+    def get(self, memory_id: str, tenant: str = "t1") -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(bytes(memory(self.view, tenant, memory_id)))
+        return record
+
+    def made(self, tenant: str = "t1") -> list[dict[str, Any]]:
+        """Consolidated memories that are there."""
+        return [each for each in self.records(tenant) if each["kind"] == "consolidated"]
+
+
+def stored(log: Log, tenant: str = "t1") -> int:
+    """Bytes that the rows say."""
+    prefix = tenant.encode() + b"\0"
+    rows = log.view.scan(MemoryRow, MemoryRow.kind + prefix)
+    made = log.view.scan(ConsolidatedRow, ConsolidatedRow.kind + prefix)
+    return sum(row.size for _, row in rows) + sum(row.held for _, row in made)
+
+
+def three(**given: Any) -> Log:
+    log = Log()
+    for name in "abc":
+        log.wait(1)
+        log.say("the gate is shut", memory_id=name, given=given)
+    return log
+
+
+def test_what_is_the_same_becomes_one() -> None:
+    log = three(priority="HIGH", agent="x")
+    before = [log.get(name) for name in "abc"]
+    told = log.consolidate()
+    [one] = log.records()
+    assert one["kind"] == "consolidated"
+    assert one["sources"] == ["a", "b", "c"]
+    assert one["content"].startswith("the gate is shut (3 times, ")
+    assert (one["priority"], one["agent"], one["tier"]) == ("HIGH", "x", "working")
+    assert one["timestamp"] == before[2]["timestamp"]
+    for record in before:
+        assert log.get(record["id"]) == record | {
+            "tier": "archived",
+            "consolidated_into": one["id"],
+            "bytes": record["bytes"] + len('"archived"') - len('"working"') + 36 + 2 - 4,
+        }
+    [said] = [data(output) for output in told if output.type == "memory.consolidated"][:1]
+    assert said["members"] == ["a", "b", "c"]
+    assert said["bytes_before"] == sum(record["bytes"] for record in before)
+    assert said["bytes_after"] == used_bytes(log.view, "t1") == stored(log)
+    gone = [output.subject for output in told if output.data is None]
+    assert gone == ["a", "b", "c"]
+    [done] = [data(o) for o in told if o.topic == "tenant.audit.v1" and o.subject == "t1"]
+    assert done["details"]["members"] == 3
+
+
+def test_a_split_gives_back_what_was_there() -> None:
+    log = Log()
+    log.limit(2)
+    for number, name in enumerate("abc"):
+        log.wait(1)
+        vector = Vector("m", 0.5, bytes([number, 3, 200])) if number else None
+        log.say("same", memory_id=name, vector=vector, given={"session": name})
+    log.access(("a", 3))
+    before, rows = log.records(), dict(log.view.rows)
+    log.consolidate()
+    [one] = log.records()
+    assert (one["session"], one["access_count"], one["embedding_model"]) == (None, 3, "m")
+    told = log.split(one["id"])
+    assert log.records() == before
+    assert next(data(o) for o in told if o.type == "memory.split")["members"] == ["a", "b", "c"]
+    kinds = (b"m/", b"v/", b"o/", b"q/", b"g/", b"Z/", b"l/")
+    now = log.view.rows
+    assert {k: v for k, v in now.items() if k[:2] in kinds} == {
+        k: v for k, v in rows.items() if k[:2] in kinds
+    }
+    log.consolidate()
+    assert log.records() == before
+
+
+def test_a_corrected_memory_of_a_split_may_be_merged_again() -> None:
+    log = three()
+    log.consolidate()
+    log.split(log.made()[0]["id"])
+    for name in "ab":
+        log.say("the gate is shut", memory_id=name)
+    log.consolidate()
+    [one] = log.made()
+    assert one["sources"] == ["a", "b"]
+    assert log.get("c")["tier"] == "working"
+
+
+def test_runs_come_by_log_time() -> None:
+    log = three()
+    log.wait(1, ticks=1)
+    log.wait(EVERY - 1, ticks=1)
+    assert not log.made()
+    log.wait(1, ticks=1)
+    assert log.made()[0]["sources"] == ["a", "b", "c"]
+    log.say("the gate is shut", memory_id="d")
+    log.wait(EVERY, ticks=1)
+    [one] = log.records()
+    assert (one["sources"], one["revision"]) == (["a", "b", "c", "d"], 2)
+    assert stored(log) == used_bytes(log.view, "t1")
+
+
+def test_running_twice_changes_nothing_more() -> None:
+    log = three()
+    log.consolidate()
+    rows = log.records()
+    told = log.consolidate()
+    assert log.records() == rows
+    assert [output.topic for output in told] == ["tenant.audit.v1"]
+
+
+def test_what_is_older_than_the_window_stays() -> None:
+    log = three()
+    log.wait(WINDOW + 1)
+    log.say("the gate is shut", memory_id="d", time=log.now - 60_000_000)
+    log.say("the gate is shut", memory_id="e")
+    log.consolidate()
+    assert log.made()[0]["sources"] == ["d", "e"]
+    log.consolidate(WINDOW // 3_600 + 1)
+    assert log.made()[0]["sources"] == ["a", "b", "c", "d", "e"]
+
+
+def test_a_late_member_finds_its_place() -> None:
+    log = three()
+    log.consolidate()
+    log.say("the gate is shut", memory_id="z", time=log.now - HOUR)
+    log.consolidate()
+    assert log.made()[0]["sources"] == ["z", "a", "b", "c"]
+    assert log.made()[0]["timestamp"] == log.get("c")["timestamp"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"agent": "other"},
+        {"context_tags": ("x",)},
+        {"pipeline_context": ("p",)},
+        {"cluster_state": {"cluster": "eu"}},
+        {"cost_attribution": "team"},
+        {"subject": "who"},
+    ],
+)
+def test_another_context_stays_apart(given: dict[str, Any]) -> None:
+    log = Log()
+    log.say("same", memory_id="a")
+    log.say("same", memory_id="b", given=given)
+    log.say("same", memory_id="c", tenant="t2")
+    log.consolidate()
+    assert not log.made()
+    assert not log.made("t2")
+
+
+def test_a_group_with_a_critical_memory_is_left_alone() -> None:
+    log = three()
+    log.say("the gate is shut", memory_id="d", given={"priority": "CRITICAL"})
+    log.consolidate()
+    assert not log.made()
+    log.say("the gate is shut", memory_id="d", given={"priority": "LOW"})
+    log.consolidate()
+    assert log.made()[0]["sources"] == ["a", "b", "c", "d"]
+
+
+def test_a_correction_takes_a_member_out() -> None:
+    log = three()
+    log.consolidate()
+    log.say("the gate is open", memory_id="b")
+    [one] = log.made()
+    assert one["sources"] == ["a", "c"]
+    assert log.get("b")["revision"] == 2
+    assert log.get("b")["content"] == "the gate is open"
+    assert stored(log) == used_bytes(log.view, "t1")
+    log.say("the gate is open", memory_id="a")
+    assert not log.made()
+    assert {name: log.get(name)["tier"] for name in "abc"} == dict.fromkeys("abc", "working")
+    log.consolidate()
+    assert log.made()[0]["sources"] == ["a", "b"]
+
+
+def test_many_are_merged_and_split_by_ticks() -> None:
+    log = Log()
+    for number in range(400):
+        log.say("same", memory_id=f"m{number:03}")
+    before = log.records()
+    told = log.consolidate()
+    assert not [o for o in told if o.topic == "tenant.audit.v1" and o.subject == "t1"]
+    log.wait(1, ticks=12)
+    sizes = sorted(len(each["sources"]) for each in log.made())
+    assert sizes == [100, 300]
+    assert stored(log) == used_bytes(log.view, "t1")
+    done = [data(o) for o in log.outputs if o.topic == "tenant.audit.v1" and o.subject == "t1"]
+    assert [one["details"]["members"] for one in done] == [400]
+    for one in log.made():
+        log.split(one["id"])
+    log.wait(1, ticks=6)
+    assert log.records() == before
+    assert not list(log.view.scan(ConsolidatedRow, ConsolidatedRow.kind))
+    splits = [data(o) for o in log.outputs if o.type == "memory.split" and "members" in data(o)]
+    assert sorted(len(one["members"]) for one in splits) == [100, 300]
+
+
+def test_no_record_changes_too_many_rows() -> None:
+    log = Log(MemoryView())
+    for number in range(700):
+        log.say(f"same {number // 2}", memory_id=f"m{number:03}", vector=Vector("m", 1.0, b"ab"))
+    most, changes = 0, log.view.changes
+    log.consolidate()
+    for _ in range(30):
+        log.append(Tick(), tenant="")
+        most = max(most, log.view.changes - changes)
+        changes = log.view.changes
+    assert len(log.made()) == 350
+    assert most <= 1_000
+
+
+def test_archived_members_are_listed_where_asked_for() -> None:
+    log = three()
+    log.consolidate()
+    assert [each["id"] for each in log.records(tier="archived")] == ["a", "b", "c"]
+    assert log.records(tier="archived")[0]["content"] == "the gate is shut"
+
+
+def test_what_is_left_behind_is_seen_by_nobody() -> None:
+    log = three()
+    log.consolidate()
+    [one] = log.made()
+    log.quota(0)
+    log.append(Tick(), tenant="")
+    assert used_bytes(log.view, "t1") == 0
+    for name in (one["id"], "a"):
+        with pytest.raises(ApiError):
+            log.get(name)
+    log.append(Tick(), tenant="")
+    assert not list(log.view.scan(MemoryRow, MemoryRow.kind))
+    assert not [row for _, row in log.view.scan(WorkRow, WorkRow.kind) if row.what == "left"]
+
+
+def test_a_split_of_nothing_is_refused() -> None:
+    log = three()
+    [told] = log.split("a")
+    assert data(told)["error"] == "not_found"
+
+
+def test_the_same_log_comes_to_the_same_rows() -> None:
+    log = three()
+    log.wait(EVERY, ticks=2)
+    log.wait(EVERY, ticks=2)
+    log.split(log.made()[0]["id"])
+    again = MemoryView()
+    assert refolded(again, log.entries) == log.outputs
+    assert again.encoded() == log.view.encoded()
