@@ -149,7 +149,7 @@ def topics(settings: Settings) -> tuple[Topic, ...]:
             partitions=1,
         ),
         topic(MEMORY_RECORDS, "tenant/memory id", "fold", "users", compact | replaced, **told),
-        topic(MEMORY_CONSOLIDATED, "tenant", "fold", "users"),
+        topic(MEMORY_CONSOLIDATED, "tenant", "fold", "users", passing, **told),
         topic(BUDGET_ALERTS, "tenant", "fold", "users"),
         topic(TENANT_AUDIT, "tenant", "fold", "users"),
         *(topic(dlq(t), "as read", "admit, fold", "users", passing, **told) for t in INPUTS),

@@ -373,6 +373,11 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
             {"detail": "there is no room for the members beside one another"},
             "quota_exceeded",
         ),
+        _audit(
+            *("memory.split", "memory", "gate-2026-11-22"),
+            {"detail": "it is no consolidated memory"},
+            "not_found",
+        ),
     ],
     "memory.expired": [
         _audit(

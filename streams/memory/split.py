@@ -23,6 +23,7 @@ AT_ONCE = 80
 """Members that one record gives back, or one more where none would be left."""
 LEFT_AT_ONCE = 200
 """Rows of members without a consolidated memory that one tick removes."""
+_NOT_ONE = "it is no consolidated memory"
 _NO_ROOM = "there is no room for the members beside one another"
 
 
@@ -33,15 +34,14 @@ def fold_split(view: View, entry: Entry, body: MemorySplit) -> list[Effect]:
     memories = Memories(view, entry, outputs, record.tenant)
     row, made = memories.get(memory_id), made_of(view, record.tenant, memory_id)
     error = None
-    details: dict[str, str | int] = {}
+    details = {}
     if row is None or made is None:
-        error = "not_found"
+        error, details = "not_found", {"detail": _NOT_ONE}
     else:
         growth = made.bytes_before - row.size - made.held
         free = room(view, entry, record.tenant) - bytes_of(view, record.tenant).used
         if growth > max(0, free):
-            error = QUOTA_EXCEEDED
-            details = {"detail": _NO_ROOM}
+            error, details = QUOTA_EXCEEDED, {"detail": _NO_ROOM}
     if error is not None:
         target = Target("memory", memory_id)
         action = "memory.split"

@@ -236,6 +236,9 @@ def test_enormous_calls_survive_the_log() -> None:
             {"agent": "a", "key": "k", "value": None, "if_version": 0, "ttl_seconds": 60},
             log.StateSet("a", "k", b"null", 0, 60),
         ),
+        ("memory.consolidate", {}, log.MemoryConsolidate(None)),
+        ("memory.consolidate", {"window_hours": 9}, log.MemoryConsolidate(9)),
+        ("memory.split", {"memory_id": "m1"}, log.MemorySplit("m1")),
         ("state.delete", {"agent": "a", "key": "k"}, log.StateDelete("a", "k", None)),
         (
             "state.delete",

@@ -139,6 +139,8 @@ def test_the_log_has_all_that_can_happen(
             b"memory.record": 100,
             b"memory.expired": 2,
             b"memory.pruned": 10,
+            b"memory.consolidated": 20,
+            b"memory.split": 2,
             b"quota.rejected": 20,
             b"quota.threshold.crossed": 5,
             b"quota.critical.overflow": 1,

@@ -23,6 +23,8 @@ from streams.core.log import (
     DatasetDeclared,
     JobDeclared,
     JobRun,
+    MemoryConsolidate,
+    MemorySplit,
     Message,
     QuotaGranted,
     Refusal,
@@ -113,6 +115,8 @@ bodies = st.one_of(
         st.none() | st.integers(1, 31_557_600_000),
     ),
     st.builds(StateDelete, text, text, st.none() | st.integers(1, 2**53)),
+    st.builds(MemoryConsolidate, st.none() | st.integers(1, 24 * 366 * 100)),
+    st.builds(MemorySplit, ids),
 )
 times = st.one_of(st.integers(0, NOW + DAY), st.integers(NOW - DAY, NOW + DAY))
 

@@ -164,6 +164,7 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         *[_state] * 3,
         *[_talk] * 5,
         *[_access] * 2,
+        *[_merge] * 2,
         *[_refused] * 3,
         *[_run] * 6,
         _lineage,
@@ -186,8 +187,13 @@ def whole_log(seed: int, size: int) -> list[Raw]:
             _config(inputs)
     # The last records leave work that only ticks would do.
     _wide(inputs)
-    for _ in range(5):
+    for _ in range(20):
         _reserve(inputs)
+    inputs.write(TENANTS[5], QuotaGranted(1, "standard"), Origin("control", 0, 0, len(inputs.log)))
+    for _ in range(2):
+        _again_and_again(inputs, TENANTS[5])
+        inputs.event(TENANT_COMMANDS, TENANTS[5], "memory.consolidate", {})
+    _again_and_again(inputs, TENANTS[5])
     for tenant in TENANTS[:3]:
         inputs.write(tenant, QuotaGranted(0, "standard"), Origin("control", 0, 0, len(inputs.log)))
     return inputs.log
@@ -334,6 +340,28 @@ def _access(inputs: Inputs) -> None:
     counts = tuple((name, random.randint(1, 3)) for name in random.sample(MEMORIES, 3))
     origin = Origin("accesses", random.choice((0, 1)), 0, len(inputs.log))
     inputs.write(random.choice(TENANTS[:3]), Accessed(counts), origin)
+
+
+def _merge(inputs: Inputs) -> None:
+    random = inputs.random
+    tenant = random.choice(TENANTS[3:6])
+    which = random.random()
+    if which < 0.7:
+        _again_and_again(inputs, tenant)
+    elif which < 0.9:
+        data = {"window_hours": random.choice((None, 1, 1_000))}
+        inputs.event(TENANT_COMMANDS, tenant, "memory.consolidate", data)
+    else:
+        inputs.event(
+            TENANT_COMMANDS, tenant, "memory.split", {"memory_id": random.choice(MEMORIES)}
+        )
+
+
+def _again_and_again(inputs: Inputs, tenant: str) -> None:
+    """What is said of more than one thing, and more than once."""
+    for number in inputs.random.sample(range(9), 2):
+        data = {"content": f"Removing base file {number} took {number % 2} ms"}
+        inputs.event(AGENT_MESSAGES, tenant, "agent.message", data)
 
 
 def _control(inputs: Inputs) -> None:

@@ -23,6 +23,8 @@ BASES: dict[str, dict[str, Any]] = {
     "quota.set": {"quota_mb": 1},
     "state.set": {"agent": "a", "key": "k", "value": 1},
     "state.delete": {"agent": "a", "key": "k"},
+    "memory.consolidate": {},
+    "memory.split": {"memory_id": "m1"},
     "job.run": {"job": {"namespace": "n", "name": "j"}, "run_id": "r", "state": "START"},
 }
 VALIDATORS = {
@@ -98,6 +100,8 @@ ACCEPTED = [
     budget(thresholds=[1000] * 10),
     budget(scope={"provider": "", "model": "m", "agent": "a", "job": "ns/n", "cluster": "c"}),
     budget(budget_id="Team é / 7"),
+    Case("memory.consolidate", {"window_hours": 1}),
+    Case("memory.consolidate", {"window_hours": None}),
     *(state(value=v) for v in (None, False, "", [], {}, 1e300, {"a": [{"b": "\u0000"}]})),
     state(value="x" * 65_534),
     state(agent="team/é", key="a/b?c#d %2F"),

@@ -232,7 +232,8 @@ def test_many_are_merged_and_split_by_ticks() -> None:
 def test_no_record_changes_too_many_rows() -> None:
     log = Log(MemoryView())
     for number in range(700):
-        log.say(f"same {number // 2}", memory_id=f"m{number:03}", vector=Vector("m", 1.0, b"ab"))
+        word = chr(97 + number // 52) * 3 + chr(97 + number // 2 % 26)
+        log.say(f"same {word}", memory_id=f"m{number:03}", vector=Vector("m", 1.0, b"ab"))
     most, changes = 0, log.view.changes
     log.consolidate()
     for _ in range(30):
@@ -279,3 +280,25 @@ def test_the_same_log_comes_to_the_same_rows() -> None:
     again = MemoryView()
     assert refolded(again, log.entries) == log.outputs
     assert again.encoded() == log.view.encoded()
+
+
+def test_instances_of_a_template_become_one_with_all_their_values() -> None:
+    log = Log()
+    said = [f"Removing base file /var/log/{n}.swp took 1{n} ms" for n in range(5)]
+    for number, text in enumerate(said):
+        log.say(text, memory_id=f"m{number}")
+    log.say("Removing base file /var/log/9.swp failed", memory_id="other")
+    told = log.consolidate()
+    one, other = sorted(log.records(), key=lambda each: each["kind"])
+    assert other["id"] == "other"
+    assert one["sources"] == [f"m{number}" for number in range(5)]
+    found = next(data(o) for o in told if o.type == "memory.consolidated")
+    assert found["rule"] == "template"
+    assert len({tuple(values) for values in found["values"]}) == 5
+    assert [log.get(f"m{number}")["content"] for number in range(5)] == said
+    log.say("Removing base file /x took 7 ms", memory_id="late", time=log.now - HOUR)
+    log.consolidate()
+    log.split(one["id"])
+    assert [log.get(f"m{number}")["content"] for number in range(5)] == said
+    assert log.get("late")["content"] == "Removing base file /x took 7 ms"
+    assert stored(log) == used_bytes(log.view, "t1")

@@ -15,9 +15,15 @@ from streams.adapters.schemas import schemas
 from streams.agents.admit import Incoming, admit
 from streams.agents.fold import fold
 from streams.core.fold import Entry, Output
-from streams.core.log import VERSION, Origin, QuotaGranted, QuotaRejected, Record, Tick
+from streams.core.log import VERSION, MemorySplit, Origin, QuotaGranted, QuotaRejected, Record, Tick
 from streams.core.time import DAY, HOUR, format_time, parse_time
-from streams.topology import AGENT_MESSAGES, OUTPUTS, TENANT_AUDIT, TENANT_COMMANDS
+from streams.topology import (
+    AGENT_MESSAGES,
+    MEMORY_CONSOLIDATED,
+    OUTPUTS,
+    TENANT_AUDIT,
+    TENANT_COMMANDS,
+)
 
 NOW = parse_time("2026-11-22T12:00:00Z")
 USAGE = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
@@ -82,7 +88,10 @@ def outputs() -> list[Output]:
             Incoming(topic, b"t1", value, headers, NOW, NOW, Origin(topic, 0, 0, offset)), book
         )
         made += fold(view, Entry(record, 0, offset, NOW + offset, NOW + offset))
+    (merged,) = [o.subject for o in made if o.topic == MEMORY_CONSOLIDATED]
     answers = [
+        MemorySplit(merged),
+        MemorySplit(merged),
         QuotaGranted(5, "standard"),
         QuotaGranted(0, "standard"),
         QuotaRejected(9, "standard", "ResourceError", "Cannot allocate 9MB for tenant t1"),
