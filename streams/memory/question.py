@@ -10,7 +10,7 @@ from streams.core.time import parse_time
 from streams.memory.document import LONG_TERM, WORKING
 from streams.memory.documents import metadata_text
 from streams.memory.ranking import Filters
-from streams.memory.record import PRIORITIES, Priority, Tier
+from streams.memory.record import PRIORITIES, Priority
 
 MAX_LIMIT = 100
 MAX_QUERY = 65_536
@@ -49,7 +49,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ) = None
     since: Annotated[Time | None, Meta(description="Event time, included")] = None
     until: Annotated[Time | None, Meta(description="Event time, excluded")] = None
-    tiers: list[Tier] | None = None
+    tiers: list[Literal["working", "long_term"]] | None = None
     explain: Annotated[
         bool, Meta(description="Give every part of each score; counts no access")
     ] = False

@@ -31,7 +31,8 @@ class Log(MemoryLog):
         return self.append(MemorySplit(memory_id), **rest)
 
     def get(self, memory_id: str, tenant: str = "t1") -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(bytes(memory(self.view, tenant, memory_id)))
+        found = memory(self.view, tenant, memory_id, log_time=self.now)
+        record: dict[str, Any] = json.loads(bytes(found))
         return record
 
     def made(self, tenant: str = "t1") -> list[dict[str, Any]]:
