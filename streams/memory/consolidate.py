@@ -24,7 +24,9 @@ from streams.memory.consolidation_rows import (
     id_of_alike,
 )
 from streams.memory.document import CRITICAL as CRITICAL_PRIORITY
+from streams.memory.forget_rows import RulesRow, rules_of
 from streams.memory.grouping import Values, groups
+from streams.memory.holds import held
 from streams.memory.memories import Memories
 from streams.memory.summary import Member
 
@@ -62,10 +64,10 @@ def look(memories: Memories, common: bytes, since: int, start: bytes | None) -> 
     found = [_member(memories, id_of_alike(key, prefix)) for key in (*grave, *keys)]
     found.sort(key=lambda each: (each.row.timestamp, each.row.place, each.id))
     used = bytes_of(view, memories.tenant).used
-    count, gone = 0, set()
+    count, gone, rules = 0, set(), rules_of(view, memories.tenant)
     for group in groups([each.row.text for each in found], [row.template for _, row in known]):
         members = [found[place] for place in group.members]
-        if any(_stays(each) for each in members):
+        if any(_stays(memories, rules, each) for each in members):
             continue
         into = None if group.known is None else known[group.known]
         pairs = list(zip(members, group.values, strict=True))
@@ -97,8 +99,11 @@ def _member(memories: Memories, memory_id: str) -> Member:
     return Member(memory_id, row)
 
 
-def _stays(member: Member) -> bool:
-    return member.row.priority == CRITICAL_PRIORITY
+def _stays(memories: Memories, rules: RulesRow | None, member: Member) -> bool:
+    """Whether a memory keeps all that it could be merged with as they are."""
+    return member.row.priority == CRITICAL_PRIORITY or held(
+        memories.view, rules, memories.tenant, member.id, member.row
+    )
 
 
 def _merged(

@@ -64,4 +64,7 @@ def least_first(reader: Reader, tenant: str, below: bytes | None = None) -> Iter
 def _held(reader: Reader, rules: RulesRow, tenant: str, worth: bytes) -> bool:
     memory_id = id_of_worth(worth)
     row = reader.get(MemoryRow, memory_key(tenant, memory_id))
-    return row is not None and held(reader, rules, tenant, memory_id, row)
+    # A consolidated memory goes with all its members.
+    return row is not None and any(
+        held(reader, rules, tenant, each, row) for each in (memory_id, *row.sources)
+    )

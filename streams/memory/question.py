@@ -1,6 +1,6 @@
 """A question to search: what the API takes as its body, and what it means."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta

@@ -346,7 +346,7 @@ def _merge(inputs: Inputs) -> None:
     random = inputs.random
     tenant = random.choice(TENANTS[3:6])
     which = random.random()
-    if which < 0.7:
+    if which < 0.6:
         _again_and_again(inputs, tenant)
     elif which < 0.9:
         data = {"window_hours": random.choice((None, 1, 1_000))}

@@ -192,6 +192,16 @@ def test_a_group_with_a_critical_memory_is_left_alone() -> None:
     assert log.made()[0]["sources"] == ["a", "b", "c", "d"]
 
 
+def test_a_group_with_a_held_memory_is_left_alone() -> None:
+    log = three()
+    log.keep("b")
+    log.consolidate()
+    assert not log.made()
+    log.release("b")
+    log.consolidate()
+    assert log.made()[0]["sources"] == ["a", "b", "c"]
+
+
 def test_a_correction_takes_a_member_out() -> None:
     log = three()
     log.consolidate()
