@@ -130,9 +130,13 @@ def unpack(packed: bytes) -> tuple[Column, ...]:
 def _column(values: tuple[str, ...]) -> Column:
     if values.count(values[0]) == len(values):
         return Same(values[0])
-    found: list[Column] = [Words(values), _picks(values)]
+    found: list[Column] = []
+    if len(set(values)) * 2 <= len(values):
+        found.append(_picks(values))
     if all(map(_INT.fullmatch, values)):
         found += _ints([int(value) for value in values])
+        return _smallest(found or [Words(values)])
+    found.append(Words(values))
     length = len(values[0])
     if all(len(value) == length for value in values):
         if all(value.isascii() and value.isdigit() for value in values):
