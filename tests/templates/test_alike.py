@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streams.templates.alike import bucket, group
 from streams.templates.columns import columns_of, texts_of
 from streams.templates.template import Template, template_of
-from templates.hostile import ANY
+from templates.hostile import ANY, SETTINGS
 
 LINES = st.lists(
     st.one_of(
@@ -34,6 +34,7 @@ def test_a_known_template_takes_even_one() -> None:
     assert (found.known, found.members) == (1, (0,))
 
 
+@SETTINGS
 @given(LINES)
 def test_every_text_comes_back(texts: list[str]) -> None:
     for found in group(texts):
@@ -44,6 +45,7 @@ def test_every_text_comes_back(texts: list[str]) -> None:
         assert (found.rule == "identical") == (len(set(members)) == 1)
 
 
+@SETTINGS
 @given(LINES)
 def test_what_is_left_alone_stays_alone(texts: list[str]) -> None:
     groups = group(texts)
@@ -52,6 +54,7 @@ def test_what_is_left_alone_stays_alone(texts: list[str]) -> None:
     assert group(left, [found.template for found in groups]) == []
 
 
+@SETTINGS
 @given(LINES, st.integers(0, 20))
 def test_in_two_calls_as_in_one(texts: list[str], at: int) -> None:
     together = {found.template: set(found.members) for found in group(texts)}
@@ -66,6 +69,7 @@ def test_in_two_calls_as_in_one(texts: list[str], at: int) -> None:
     assert members == together
 
 
+@SETTINGS
 @given(LINES.flatmap(lambda texts: st.tuples(st.just(texts), st.permutations(texts))))
 def test_in_any_order(orders: tuple[list[str], list[str]]) -> None:
     one, other = (

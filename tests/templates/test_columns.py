@@ -23,7 +23,7 @@ from streams.templates.columns import (
     unpack,
 )
 from streams.templates.template import Template
-from templates.hostile import ANY
+from templates.hostile import ANY, SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,11 @@ COLUMN = st.one_of(
     st.just(VALUE),
 )
 ROWS = st.lists(COLUMN, min_size=1, max_size=4).flatmap(
-    lambda kinds: st.lists(st.tuples(*kinds), min_size=1, max_size=12)
+    lambda kinds: st.lists(st.tuples(*kinds), min_size=1, max_size=8)
 )
 
 
+@SETTINGS
 @given(ROWS)
 def test_rows_come_back(rows: list[tuple[str, ...]]) -> None:
     columns = unpack(pack(columns_of(rows)))

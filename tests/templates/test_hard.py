@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from streams.templates.hard import hard_tokens, may_link
-from templates.hostile import ANY
+from templates.hostile import ANY, SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_what_differs_is_never_linked(one: str, other: str) -> None:
     assert not may_link(one, other)
 
 
+@SETTINGS
 @given(ANY)
 def test_any_text_has_them(text: str) -> None:
     assert hard_tokens(text) == hard_tokens(text)

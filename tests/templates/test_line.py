@@ -8,7 +8,7 @@ from streams.core.time import parse_time
 from streams.templates.alike import group
 from streams.templates.columns import columns_of
 from streams.templates.line import line
-from templates.hostile import ANY
+from templates.hostile import ANY, SETTINGS
 
 FIRST, LAST = parse_time("2026-11-23T10:00:00.5Z"), parse_time("2026-11-23T12:30:00Z")
 WHEN = "2026-11-23T10:00:00Z to 2026-11-23T12:30:00Z"
@@ -31,6 +31,7 @@ def test_what_is_said(texts: list[str], said: str) -> None:
     assert shown == f"{said} ({len(texts)} times, {WHEN})"
 
 
+@SETTINGS
 @given(st.lists(ANY, max_size=6))
 def test_it_is_one_line(texts: list[str]) -> None:
     for found in group(texts * 2):

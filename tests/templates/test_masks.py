@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 
 from streams.templates.masks import MAX_CUT, cut
-from templates.hostile import ANY, TEXTS
+from templates.hostile import ANY, SETTINGS, TEXTS
 
 
 def woven(pieces: tuple[str, ...], values: tuple[str, ...]) -> str:
@@ -87,6 +87,7 @@ def test_a_long_text_is_one_piece() -> None:
     assert cut(text) == ((text,), ())
 
 
+@SETTINGS
 @given(ANY)
 @example(TEXTS[3])
 def test_cut_and_woven_is_the_text(text: str) -> None:
