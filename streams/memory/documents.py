@@ -6,7 +6,9 @@ import msgspec
 
 from streams.core.fold import Reader, Rows
 from streams.core.rows import tenant_key
+from streams.memory.archived import made_of
 from streams.memory.document import LONG_TERM, NEVER, NO_TTL, WORKING, Document
+from streams.memory.grouping import values_of
 from streams.memory.rows import MemoryRow, VectorRow, memory_key, vector_key
 
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -60,7 +62,7 @@ def _document(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> Docume
     metadata = {} if row.metadata is None else _object.decode(row.metadata)
     return Document(
         id=memory_id,
-        content=row.text,
+        content=_said(rows, tenant, memory_id, row),
         timestamp=row.timestamp,
         place=row.place,
         revision=row.revision,
@@ -81,6 +83,15 @@ def _document(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> Docume
         vector=None if vector is None else vector.data,
         ttl=NEVER if row.consolidated else NO_TTL if row.ttl_seconds is None else row.ttl_seconds,
     )
+
+
+def _said(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> str:
+    """What a memory is found by: a consolidated one by its members' values too, each once."""
+    made = made_of(rows, tenant, memory_id) if row.consolidated else None
+    if made is None:
+        return row.text
+    values = dict.fromkeys(value for each in values_of(made) for value in each)
+    return " ".join([row.text, *values])
 
 
 def metadata_text(value: Any) -> str:

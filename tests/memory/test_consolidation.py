@@ -14,6 +14,9 @@ from streams.core.log import DEFAULT_CONFIG, MemoryConsolidate, MemorySplit, Tic
 from streams.core.time import HOUR
 from streams.memory.bytes import used_bytes
 from streams.memory.consolidation_rows import ConsolidatedRow, WorkRow
+from streams.memory.documents import page
+from streams.memory.index import TenantIndex
+from streams.memory.ranking import Filters, search
 from streams.memory.recall import memory
 from streams.memory.rows import MemoryRow
 
@@ -313,3 +316,20 @@ def test_instances_of_a_template_become_one_with_all_their_values() -> None:
     assert [log.get(f"m{number}")["content"] for number in range(5)] == said
     assert log.get("late")["content"] == "Removing base file /x took 7 ms"
     assert stored(log) == used_bytes(log.view, "t1")
+
+
+def test_a_consolidated_memory_is_found_by_any_value_of_its_members() -> None:
+    log = Log()
+    for number in range(40):
+        log.say(f"task {7_000 + number} of /jobs/run-{number} ended", memory_id=f"m{number}")
+        log.say(f"The night was quiet, said {chr(97 + number % 26)}{number}", given={"agent": "x"})
+    log.consolidate()
+    log.wait(1, ticks=3)
+    [one] = [each for each in log.made() if each["agent"] is None]
+    assert "7021" not in one["content"]
+    found, end = page(log.view, "t1", b"", 1_000)
+    assert end is None
+    index = TenantIndex.of(found)
+    best = search(index, "what became of task 7021?", Filters(), 1, log.now)
+    assert [each.id for each in best] == [one["id"]]
+    assert "m21" not in index
