@@ -130,6 +130,7 @@ _LETTERS = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}")
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _LETTER = re.compile(r"[^\W\d_]")
 _SLASHES = re.compile(r"[/\\]")
+_NAME_PARTS = re.compile(r"[._-]")
 _SHORT_PATH = 4
 _PREFIXES = frozenset({"un", "de", "in", "re", "dis", "mis", "non", "pre"})
 _SEPARATORS = frozenset({" ", ",", ";"})
@@ -214,7 +215,7 @@ def _tells(value: str, allowed: frozenset[str]) -> bool:
             words = _LETTERS.findall("/".join(parts[-2:]))
     elif "." in value:
         # As with the whole parts and the last word of a name: android.intent.action.SCREEN_ON.
-        words = [*value.split("."), words[-1]]
+        words = [*_NAME_PARTS.split(value), words[-1]]
     return any(_is_state(word) and word not in allowed for word in map(str.lower, words))
 
 

@@ -69,6 +69,7 @@ def test_values(text: str, values: list[str]) -> None:
         ("worker_1_up", "worker_1_down"),
         ("a=1 b=2 c=3 healthy=true", "a=1 b=2 c=3 healthy=false"),
         ("topic shop.order.accepted.v1", "topic shop.order.rejected.v1"),
+        ("topic shop.order_accepted.v1.event", "topic shop.order_rejected.v1.event"),
         ("POST /stop/42/7", "POST /start/42/7"),
         ("a=1 b=2 c=3 d=unsubscribed", "a=1 b=2 c=3 d=subscribed"),
         ("Request for approval from 10.0.0.1", "Request for denial from 10.0.0.1"),
