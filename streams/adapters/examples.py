@@ -65,6 +65,11 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     "hold.release": [{"subject": "customer-17"}, {"memory_ids": ["gate-2026-11-22"]}],
     "memory.consolidate": [{}, {"window_hours": 24}],
     "memory.split": [{"memory_id": "0b1c4f0e-6a53-5d0e-9b1a-2f4c7d8e9a10"}],
+    "memory.erase": [
+        {"subject": "customer-17", "reason": "GDPR article 17, request 4711"},
+        {"memory_ids": ["gate-2026-11-22"], "reason": "it held a password"},
+        {"all": True, "reason": "the contract has ended"},
+    ],
     "quota.set": [{"quota_mb": 512}, {"quota_mb": 64, "class": "compliance"}],
     "state.set": [
         {"agent": "trainer-1", "key": "checkpoint", "value": {"step": 1200, "loss": 0.5}},
@@ -425,6 +430,27 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
             "customer-18",
             {"subject": "customer-18", "released": 0},
             "not_found",
+        ),
+    ],
+    "memory.erased": [
+        _audit(
+            "memory.erased",
+            "subject",
+            "customer-17",
+            {
+                "reason": "GDPR article 17, request 4711",
+                "erased": 12,
+                "deferred": 0,
+                "state": 1,
+                "runs": 2,
+            },
+        ),
+        _audit(
+            "memory.erased",
+            "memory",
+            "gate-2026-11-22",
+            {"detail": "it was erased: what comes late, or once more, stays so"},
+            "erased",
         ),
     ],
     "price.set": [

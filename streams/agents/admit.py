@@ -12,7 +12,13 @@ from streams.agents.admit_jobs import admit_openlineage, job_run
 from streams.agents.calls import priced_call
 from streams.core import envelope, events, log, openlineage
 from streams.core.errors import Refused
-from streams.core.forget_events import FORGET_TYPES, HoldRelease, HoldSet, RetentionSet
+from streams.core.forget_events import (
+    FORGET_TYPES,
+    HoldRelease,
+    HoldSet,
+    MemoryErase,
+    RetentionSet,
+)
 from streams.core.job_events import JobRun
 from streams.core.log import Body, ControlBody, Origin, Record
 from streams.core.memory_events import MEMORY_TYPES, MemoryConsolidate, MemorySplit
@@ -212,6 +218,8 @@ def _body(
         return log.HoldSet(data.subject, tuple(data.memory_ids or ()))
     if isinstance(data, HoldRelease):
         return log.HoldRelease(data.subject, tuple(data.memory_ids or ()))
+    if isinstance(data, MemoryErase):
+        return log.MemoryErase(data.subject, tuple(data.memory_ids or ()), data.reason)
     if isinstance(data, RetentionSet):
         return log.RetentionSet(data.default_ttl_seconds, data.min_ttl_seconds)
     if isinstance(data, MemoryConsolidate):

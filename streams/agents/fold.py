@@ -21,6 +21,7 @@ from streams.core.log import (
     LeaseInquiry,
     LeaseRecalled,
     MemoryConsolidate,
+    MemoryErase,
     MemorySplit,
     Message,
     PriceSet,
@@ -37,6 +38,7 @@ from streams.core.log import (
 from streams.core.rows import Row
 from streams.jobs import folds as jobs
 from streams.jobs import rows as jobs_rows
+from streams.jobs.forget import forget_texts
 from streams.jobs.merge import ran, state_of
 from streams.jobs.rows import RunRow
 from streams.memory import forget_rows, leases, limit
@@ -45,6 +47,7 @@ from streams.memory.access import fold_accessed
 from streams.memory.bytes import tier_of
 from streams.memory.consolidation import consolidate, fold_consolidate
 from streams.memory.dating import fold_retention_set
+from streams.memory.erase import fold_memory_erase
 from streams.memory.forgetting import forget_on_time
 from streams.memory.hold_commands import fold_hold_release, fold_hold_set
 from streams.memory.pressure_ticks import relieve
@@ -105,12 +108,16 @@ def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     jobs.work(view, entry.log_time)
     effects = limit.fold_tick(view, entry, body)
     # Before anybody has to make room: what is due makes some.
-    forget_on_time(view, entry, effects)
+    forget_on_time(view, entry, effects, forget_texts)
     relieve(view, entry, effects)
     consolidate(view, entry, effects)
     leases.tick(view, entry, effects)
     send_statements(view, entry, effects, count_stored(view, entry.log_time))
     return effects
+
+
+def _memory_erase(view: View, entry: Entry, body: MemoryErase) -> list[Effect]:
+    return fold_memory_erase(view, entry, body, forget_texts)
 
 
 def _config(view: View, entry: Entry, body: Config) -> list[Effect]:
@@ -158,6 +165,7 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     HoldRelease: fold_hold_release,
     MemoryConsolidate: fold_consolidate,
     MemorySplit: fold_split,
+    MemoryErase: _memory_erase,
 }
 
 

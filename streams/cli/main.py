@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "budget": ("streams.cli.budget:budget", "Show, set and delete a tenant's budgets."),
     "quota": ("streams.cli.quota:quota", "Show and set a tenant's memory."),
     "retention": ("streams.cli.retention:retention", "Set how long memories are kept."),
+    "erase": ("streams.cli.erase:erase", "Erase memories for good."),
     "hold": ("streams.cli.hold:hold", "Keep memories that would go otherwise."),
     "search": ("streams.cli.search:search", "Find the memories that answer a question."),
     "state": ("streams.cli.state:state", "Get, set, delete and list an agent's own state."),

@@ -77,5 +77,6 @@ FORGET_TYPES: Mapping[str, type[Data]] = {
     "retention.set": RetentionSet,
     "hold.set": HoldSet,
     "hold.release": HoldRelease,
+    "memory.erase": MemoryErase,
 }
 """ce_type of each command to its data."""

@@ -103,10 +103,12 @@ def audit(
     error: str | None = None,
     command: bool = True,
     tenant: str | None = None,
+    outcome: str | None = None,
 ) -> None:
     """Send an audit record; that of a command can be found by the command's source and id.
 
-    ``tenant`` is given where the record is nobody's, as a tick is.
+    ``tenant`` is given where the record is nobody's, as a tick is; ``outcome`` where it is neither
+    done nor rejected.
     """
     record = entry.record
     tenant = tenant or record.tenant
@@ -118,7 +120,7 @@ def audit(
         at=format_time(entry.timestamp),
         actor=record.source or SERVICE,
         target=target,
-        outcome="rejected" if error else "done",
+        outcome=outcome or ("rejected" if error else "done"),
         error=error,
         details=details,
     )

@@ -445,6 +445,7 @@ Body = (
     | HoldRelease
     | MemoryConsolidate
     | MemorySplit
+    | MemoryErase
 )
 """Of tenant.log.v1."""
 

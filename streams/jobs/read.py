@@ -102,7 +102,7 @@ def _item(
         "parent_run_id": _field(row, "parent_run_id", None),
         "inputs": _datasets(reader, tenant, run_id, INPUT),
         "outputs": _datasets(reader, tenant, run_id, OUTPUT),
-        "message": _field(row, "message", None),
+        "message": _field(row, "message", None) or None,
         "stale": row.end is None and log_time - row.seen > config.stale,
     }
 

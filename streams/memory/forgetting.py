@@ -7,6 +7,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, View
 from streams.core.rows import tenant_key
 from streams.memory.dating import EVERYBODY, begin_with_the_old, date
+from streams.memory.erase import WAITING, ForgetTexts, go_on, is_done
 from streams.memory.expiry import expire
 from streams.memory.forget_rows import NOTHING_TO_DO, ForgetRow, WorkRow
 from streams.memory.hold_commands import settle_subject
@@ -20,17 +21,26 @@ TENANTS = 20
 """Tenants that one tick works for."""
 
 
-def forget_on_time(view: View, entry: Entry, outputs: list[Effect]) -> None:
+def forget_on_time(
+    view: View, entry: Entry, outputs: list[Effect], forget_texts: ForgetTexts
+) -> None:
     """Remove what is due, and go on with what was too much for one record."""
     begin_with_the_old(view)
     left = AT_ONCE - expire(view, entry, outputs, DUE_AT_ONCE)
     for key, _ in list(islice(view.scan(WorkRow, WorkRow.kind), TENANTS)):
-        left -= _go_on(view, entry, outputs, tenant_of(key), left)
+        left -= _go_on(view, entry, outputs, tenant_of(key), left, forget_texts)
         if left <= 0:
             return
 
 
-def _go_on(view: View, entry: Entry, outputs: list[Effect], tenant: str, at_most: int) -> int:
+def _go_on(
+    view: View,
+    entry: Entry,
+    outputs: list[Effect],
+    tenant: str,
+    at_most: int,
+    forget_texts: ForgetTexts,
+) -> int:
     """Go on with a tenant's work; return how many memories it changed."""
     key = tenant_key(ForgetRow, tenant)
     row = view.get(ForgetRow, key) or NOTHING_TO_DO
@@ -44,10 +54,20 @@ def _go_on(view: View, entry: Entry, outputs: list[Effect], tenant: str, at_most
         changed += settled
         more = () if next_ is None else ((subject, next_),)
         row = structs.replace(row, subjects=(*more, *others))
+    erasing = [at for at, each in enumerate(row.erasures) if each.phase != WAITING]
+    if erasing and changed < at_most:
+        at, *erasing = erasing
+        erasure, gone = go_on(
+            view, entry, outputs, tenant, row.erasures[at], at_most - changed, forget_texts
+        )
+        changed += gone
+        own = () if is_done(erasure) else (erasure,)
+        row = structs.replace(row, erasures=(*row.erasures[:at], *own, *row.erasures[at + 1 :]))
+        erasing += [at] * (erasure.phase != WAITING)
     if row == NOTHING_TO_DO and tenant != EVERYBODY:
         view.delete(key)
     else:
         view.put(key, row)
-    if row.dating is None and not row.subjects:
+    if row.dating is None and not row.subjects and not erasing:
         view.delete(tenant_key(WorkRow, tenant))
     return changed

@@ -12,9 +12,11 @@ from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
+from streams.core.journal import Target, audit
 from streams.core.log import Content, Message, Vector
 from streams.memory import alike, consolidated
 from streams.memory.expiry import remove_due, tell_expired
+from streams.memory.fences import fenced
 from streams.memory.forget_rows import rules_of
 from streams.memory.holds import held
 from streams.memory.memories import Memories
@@ -36,14 +38,23 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
     memories = Memories(view, entry, outputs, record.tenant)
     rules = rules_of(view, record.tenant)
     before = memories.get(memory_id)
-    if (
-        before is not None
-        and is_due(before, rules, entry.log_time)
-        and not held(view, rules, record.tenant, memory_id, before)
-    ):
+    subject = content.subject
+    if before is not None and "subject" not in content.given:
+        subject = before.subject
+    if fenced(view, rules, record.tenant, memory_id, subject, record.time):
+        _tell_erased(view, entry, outputs, memory_id)
+        return
+    if before is not None and not held(view, rules, record.tenant, memory_id, before):
         # As if the tick that removes it had come already.
-        remove_due(memories, view, entry, outputs, record.tenant, memory_id, before)
-        before = None
+        if is_due(before, rules, entry.log_time):
+            remove_due(memories, view, entry, outputs, record.tenant, memory_id, before)
+            before = None
+        elif any(
+            fenced(view, rules, record.tenant, memory_id, each, before.timestamp)
+            for each in (before.subject, subject)
+        ):
+            memories.remove(memory_id, before)
+            before = None
     if before is not None and before.consolidated_into is not None:
         before = consolidated.come_back(memories, memory_id, before)
     if before is not None:
@@ -146,3 +157,17 @@ def _find_alike(
     if before is not None:
         alike.leave(memories.view, memories.tenant, memory_id, before)
     alike.enter(memories.view, memories.tenant, memory_id, now)
+
+
+def _tell_erased(view: View, entry: Entry, outputs: list[Effect], memory_id: str) -> None:
+    """Say that a memory was erased before it came, or came again: it is not stored."""
+    audit(
+        view,
+        entry,
+        outputs,
+        action="memory.erased",
+        target=Target("memory", memory_id),
+        details={"detail": "it was erased: what comes late, or once more, stays so"},
+        error="erased",
+        command=False,
+    )

@@ -129,6 +129,11 @@ def expire(view: View, entry: Entry, at_most: int = AT_ONCE) -> None:
         view.put(_SWEPT, SweepRow(last))
 
 
+def remove_state(view: View, entry: Entry, place: bytes, row: StateRow, *, whole: bool) -> None:
+    """Remove a key's value, or all that is left of the key too."""
+    _replace(view, entry, place, row, None if whole else _remains(row, entry.log_time))
+
+
 def _conflict(version: int, wanted: int) -> dict[str, Any]:
     there = f"version {version}" if version else "no value"
     detail = f"there is {there}, and if_version is {wanted}"

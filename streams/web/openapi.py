@@ -23,6 +23,7 @@ COMMANDS = (
     "price.set",
     "usage.adjust",
     "retention.set",
+    "memory.erase",
     "hold.set",
     "hold.release",
     "memory.consolidate",

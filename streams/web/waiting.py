@@ -16,6 +16,10 @@ from streams.web.tenants import audit_page
 AT_ONCE = 16
 """How many commands of one batch are looked up at the same time."""
 
+LONG = (b"memory.erase",)
+"""Commands whose audit record comes when ticks are done with them."""
+AGAIN_SECONDS = 0.2
+
 Pair = tuple[Draft, Event]
 
 
@@ -75,6 +79,16 @@ async def audit_record(
         items = _page.decode(await reading.answer(question, compute)).items
     except ApiError as error:
         raise problems.Extended(error.status, error.code, error.detail, where) from None
+    if not items and draft_type(draft) in LONG:
+        # It was folded, and ticks go on with it.
+        left = question.wait_seconds
+        while not items and left > 0:
+            await asyncio.sleep(AGAIN_SECONDS)
+            left -= AGAIN_SECONDS
+            items = _page.decode(await reading.answer(question, compute)).items
+        if not items:
+            detail = "it has begun, and is not done yet"
+            raise problems.Extended(504, "not_reflected", detail, where)
     if not items:
         detail = (
             "this source and id (an Idempotency-Key is one) stand for another event, or for a "
@@ -92,9 +106,14 @@ async def audit_record(
     return bytes(record)
 
 
+def draft_type(draft: Draft) -> bytes:
+    """ce_type of what is written."""
+    return dict(draft.headers).get("ce_type", b"")
+
+
 async def outcome(reading: Reading, tenant: str, draft: Draft, event: Event, wait_ms: int) -> bytes:
     """What one command is answered with: its audit record, or its reservation."""
-    made = ANSWERS.get(dict(draft.headers).get("ce_type", b""), audit_record)
+    made = ANSWERS.get(draft_type(draft), audit_record)
     return await made(reading, tenant, draft, event, wait_ms)
 
 

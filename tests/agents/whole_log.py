@@ -52,6 +52,7 @@ OPENLINEAGE = {
 }
 RUN_STATES = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 MEMORIES = [f"m{n}" for n in range(12)]
+SUBJECTS = ("customer-1", "customer-2")
 CONTENT = Content("hi", 2, (), None, None, None, ("m1",), None, None, None)
 _SMALL = [bad for bad in MALFORMED if len(bad.value or b"") < 10_000]
 
@@ -162,6 +163,7 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         *[_reserve] * 3,
         *[_command] * 2,
         *[_state] * 3,
+        *[_forget] * 2,
         *[_talk] * 5,
         *[_access] * 2,
         *[_merge] * 2,
@@ -186,6 +188,7 @@ def whole_log(seed: int, size: int) -> list[Raw]:
         if random.random() < 0.006:
             _config(inputs)
     # The last records leave work that only ticks would do.
+    _forgetting_goes_on(inputs)
     _wide(inputs)
     for _ in range(20):
         _reserve(inputs)
@@ -318,6 +321,7 @@ def _talk(inputs: Inputs) -> None:
         "priority": random.choice((None, "LOW", "HIGH", "CRITICAL")),
         "agent": random.choice((None, "a1", "a2")),
         "context_tags": random.choice((None, ["b", "a"])),
+        "subject": random.choice((*[None] * 8, *SUBJECTS)),
         "metadata": random.choice((None, {"n": 2**80, "f": 0.1})),
         "ttl_seconds": random.choice((None, None, 600, 10**8)),
     }
@@ -449,6 +453,37 @@ def _state(inputs: Inputs) -> None:
         ttl = random.choice((None, 1, 3_600, 86_400))
         data = key | {"value": value, "if_version": version, "ttl_seconds": ttl}
         inputs.event(TENANT_COMMANDS, random.choice(TENANTS[:3]), "state.set", data)
+
+
+def _forget(inputs: Inputs) -> None:
+    """How long memories are kept, what is on hold, and now and then what is erased."""
+    random = inputs.random
+    tenant, which = random.choice(TENANTS[:3]), random.random()
+    about: dict[str, Any] = {"subject": random.choice(SUBJECTS)}
+    if random.random() < 0.5:
+        about = {"memory_ids": random.sample(MEMORIES, 2)}
+    if which < 0.2:
+        ttls = {"default_ttl_seconds": random.choice((None, 10**7, 10**8))}
+        data = ttls | {"min_ttl_seconds": random.choice((None, 3_600))}
+        inputs.event(TENANT_COMMANDS, tenant, "retention.set", data)
+    elif which < 0.5:
+        inputs.event(TENANT_COMMANDS, tenant, "hold.set", about)
+    elif which < 0.9:
+        inputs.event(TENANT_COMMANDS, tenant, "hold.release", about)
+    else:
+        what = {"subject": random.choice(SUBJECTS)} if random.random() < 0.8 else {"all": True}
+        inputs.event(TENANT_COMMANDS, tenant, "memory.erase", what | {"reason": "asked to"})
+
+
+def _forgetting_goes_on(inputs: Inputs) -> None:
+    """Something of all that is kept about keeping and forgetting, and work for a tick."""
+    tenant = TENANTS[3]
+    inputs.event(TENANT_COMMANDS, tenant, "retention.set", {"default_ttl_seconds": 10**7})
+    data = {"content": "of whom", "subject": SUBJECTS[0]}
+    inputs.event(AGENT_MESSAGES, tenant, "agent.message", data)
+    inputs.event(TENANT_COMMANDS, tenant, "hold.set", {"subject": SUBJECTS[0]})
+    data = {"subject": SUBJECTS[0], "reason": "asked to"}
+    inputs.event(TENANT_COMMANDS, tenant, "memory.erase", data)
 
 
 def _refused(inputs: Inputs) -> None:

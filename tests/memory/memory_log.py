@@ -16,6 +16,7 @@ from streams.core.log import (
     Imported,
     LeaseGiven,
     LeaseRecalled,
+    MemoryErase,
     Message,
     Origin,
     QuotaGranted,
@@ -79,6 +80,12 @@ class MemoryLog(Writer):
     def quota(self, quota_mb: int, tier: str = "standard", **rest: Any) -> list[Output]:
         """Append control's grant of a quota."""
         return self.append(QuotaGranted(quota_mb, tier), **rest)
+
+    def erase(
+        self, *names: str, subject: str | None = None, reason: str = "asked to", **rest: Any
+    ) -> list[Output]:
+        """Append a memory.erase of memories, of a subject, or of all."""
+        return self.append(MemoryErase(subject, names, reason), **rest)
 
     def keep(self, *names: str, subject: str | None = None, **rest: Any) -> list[Output]:
         """Append a hold.set of memories, or of a subject."""

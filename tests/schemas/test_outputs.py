@@ -67,6 +67,7 @@ STORY: list[tuple[str, dict[str, Any], int]] = [
     ("state.delete", {"agent": "a", "key": "k"}, NOW),
     *(("price.set", data, NOW) for data in INPUTS["price.set"]),
     *(("usage.adjust", data, NOW) for data in INPUTS["usage.adjust"]),
+    *(("memory.erase", data, NOW) for data in INPUTS["memory.erase"][1:2]),
     *(("hold.set", data, NOW) for data in INPUTS["hold.set"]),
     *(("hold.release", data, NOW) for data in INPUTS["hold.release"]),
     *(("retention.set", data, NOW) for data in INPUTS["retention.set"]),

@@ -1,0 +1,245 @@
+"""Fold of memory.erase: first the fence, which readers obey at once, then the rows, part by part.
+
+What is on hold stays, and the erasure waits; when a hold ends it goes through everything again.
+There is one audit record for the command when all that may go is gone, and one more when what was
+deferred is gone too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from msgspec import structs
+
+from streams.core.fold import Effect, Entry, View
+from streams.core.journal import audit
+from streams.core.log import MemoryErase
+from streams.core.rows import tenant_key
+from streams.memory.dating import EVERYBODY
+from streams.memory.fences import put_fence
+from streams.memory.forget_rows import (
+    ALL,
+    ID,
+    NO_RULES,
+    NOTHING_TO_DO,
+    SUBJECT,
+    Erasure,
+    ForgetRow,
+    HoldRow,
+    RulesRow,
+    SubjectRow,
+    WorkRow,
+    fence_key,
+    hold_key,
+    rules_of,
+    subject_prefix,
+)
+from streams.memory.hold_commands import target_of
+from streams.memory.holds import held
+from streams.memory.memories import Memories
+from streams.memory.memory_row import MemoryRow
+from streams.memory.naming import names
+from streams.memory.rows import id_of
+from streams.memory.state_erasure import forget_state
+
+AT_ONCE = 50
+"""Memories that go with one record."""
+LOOKED_AT = 300
+MEMORIES, STATE, RUNS, WAITING = range(4)
+"""Phases of an erasure."""
+
+Judge = Callable[[Sequence[str]], bool | None]
+ForgetTexts = Callable[[View, str, Judge, int, bytes], tuple[bytes | None, int, int]]
+"""How texts of runs are erased: jobs' part of it."""
+
+
+def fold_memory_erase(
+    view: View, entry: Entry, body: MemoryErase, forget_texts: ForgetTexts
+) -> list[Effect]:
+    """Erase memories, a subject or all of a tenant."""
+    outputs: list[Effect] = []
+    record = entry.record
+    tenant = record.tenant
+    memory_ids = tuple(dict.fromkeys(body.memory_ids))
+    _fence(view, entry, memory_ids, body.subject)
+    erasure = Erasure(
+        record.source,
+        record.id,
+        body.reason,
+        memory_ids,
+        body.subject,
+        record.time,
+        entry.timestamp,
+    )
+    key = tenant_key(ForgetRow, tenant)
+    row = view.get(ForgetRow, key) or NOTHING_TO_DO
+    view.put(key, structs.replace(row, erasures=(*row.erasures, erasure)))
+    erasure, _ = go_on(view, entry, outputs, tenant, erasure, AT_ONCE, forget_texts)
+    if is_done(erasure):
+        if row == NOTHING_TO_DO:
+            view.delete(key)
+        else:
+            view.put(key, row)
+        return outputs
+    view.put(key, structs.replace(row, erasures=(*row.erasures, erasure)))
+    if erasure.phase != WAITING:
+        view.put(tenant_key(WorkRow, tenant), WorkRow())
+    return outputs
+
+
+def is_done(erasure: Erasure) -> bool:
+    """Whether all is gone."""
+    return erasure.phase == WAITING and not erasure.deferred
+
+
+def go_on(
+    view: View,
+    entry: Entry,
+    outputs: list[Effect],
+    tenant: str,
+    erasure: Erasure,
+    at_most: int,
+    forget_texts: ForgetTexts,
+) -> tuple[Erasure, int]:
+    """Go on with an erasure, by at most so many memories.
+
+    Returns
+    -------
+    erasure, count
+        As it is then; how many memories went.
+    """
+    gone = 0
+    while erasure.phase != WAITING:
+        start = erasure.cursor
+        if erasure.phase == MEMORIES:
+            after, count, kept = _forget_memories(
+                view, entry, outputs, tenant, erasure, at_most - gone
+            )
+            gone += count
+            erasure = structs.replace(erasure, erased=erasure.erased + count)
+        elif erasure.phase == STATE:
+            judge = _judge(view, tenant, erasure)
+            after, count, kept = forget_state(view, entry, tenant, judge, erasure.at, start)
+            erasure = structs.replace(erasure, state=erasure.state + count)
+        else:
+            judge = _judge(view, tenant, erasure)
+            after, count, kept = forget_texts(view, tenant, judge, erasure.until, start)
+            erasure = structs.replace(erasure, runs=erasure.runs + count)
+        erasure = structs.replace(erasure, deferred=erasure.deferred + kept)
+        if after is not None:
+            return structs.replace(erasure, cursor=after), gone
+        # An id is a memory's alone.
+        phase = WAITING if erasure.memory_ids else erasure.phase + 1
+        erasure = structs.replace(erasure, phase=phase, cursor=b"")
+    if not (erasure.told and erasure.deferred):
+        _tell(view, entry, outputs, tenant, erasure)
+    return structs.replace(erasure, told=True), gone
+
+
+def _forget_memories(
+    view: View,
+    entry: Entry,
+    outputs: list[Effect],
+    tenant: str,
+    erasure: Erasure,
+    at_most: int,
+) -> tuple[bytes | None, int, int]:
+    memories = Memories(view, entry, outputs, tenant)
+    rules = rules_of(view, tenant)
+    found = list(islice(_candidates(view, tenant, erasure), LOOKED_AT + 1))
+    erased = kept = 0
+    for cursor, memory_id in found[:LOOKED_AT]:
+        if erased == at_most:
+            return cursor, erased, kept
+        row = memories.get(memory_id)
+        if row is None or not _covers(erasure, row):
+            continue
+        if held(view, rules, tenant, memory_id, row):
+            kept += 1
+        else:
+            memories.remove(memory_id, row)
+            erased += 1
+    return (found[LOOKED_AT][0] if len(found) > LOOKED_AT else None), erased, kept
+
+
+def _covers(erasure: Erasure, row: MemoryRow) -> bool:
+    if erasure.memory_ids:
+        return True
+    named = erasure.subject in (None, row.subject)
+    return named and row.timestamp <= erasure.until
+
+
+def _candidates(view: View, tenant: str, erasure: Erasure) -> Iterator[tuple[bytes, str]]:
+    """Yield memories that may be covered, each with the cursor that begins there."""
+    start = erasure.cursor
+    if erasure.memory_ids:
+        for at in range(int(start or b"0"), len(erasure.memory_ids)):
+            yield b"%d" % at, erasure.memory_ids[at]
+    elif (
+        erasure.subject is not None
+        and not start.startswith(MemoryRow.kind)
+        and (start or _subjects_are_known(view))
+    ):
+        prefix = subject_prefix(tenant, erasure.subject)
+        for key, _ in view.scan(SubjectRow, prefix, start=start or prefix):
+            yield key, key[len(prefix) :].decode()
+    else:
+        prefix = tenant_key(MemoryRow, tenant)
+        for key, _ in view.scan(MemoryRow, prefix, start=start or prefix):
+            yield key, id_of(key)
+
+
+def _subjects_are_known(view: View) -> bool:
+    """Whether what was stored before subjects were looked up is filed under them."""
+    row = view.get(ForgetRow, tenant_key(ForgetRow, EVERYBODY))
+    return row is not None and row.dating is None
+
+
+def _judge(view: View, tenant: str, erasure: Erasure) -> Judge:
+    """Say of texts whether they go: those that name the subject, and nobody who is on hold."""
+    prefix = hold_key(tenant, SUBJECT, "")
+    on_hold = [key[len(prefix) :].decode() for key, _ in view.scan(HoldRow, prefix)]
+
+    def judge(texts: Sequence[str]) -> bool | None:
+        if erasure.subject is not None and not names(texts, erasure.subject):
+            return False
+        return None if any(names(texts, each) for each in on_hold) else True
+
+    return judge
+
+
+def _fence(view: View, entry: Entry, memory_ids: tuple[str, ...], subject: str | None) -> None:
+    """Leave the fence."""
+    tenant, until = entry.record.tenant, None if memory_ids else entry.record.time
+    if memory_ids:
+        keys = [fence_key(tenant, ID, each) for each in memory_ids]
+    elif subject is not None:
+        keys = [fence_key(tenant, SUBJECT, subject)]
+    else:
+        keys = [fence_key(tenant, ALL)]
+    new = sum(put_fence(view, key, until, entry.timestamp) for key in keys)
+    if new:
+        rules: RulesRow = rules_of(view, tenant) or NO_RULES
+        rules = structs.replace(rules, fences=rules.fences + new)
+        view.put(tenant_key(RulesRow, tenant), rules)
+
+
+def _tell(view: View, entry: Entry, outputs: list[Effect], tenant: str, erasure: Erasure) -> None:
+    """Say what has gone, as the command's audit record, whatever record did the last of it."""
+    details: dict[str, Any] = {
+        "reason": erasure.reason,
+        "erased": erasure.erased,
+        "deferred": erasure.deferred,
+        "state": erasure.state,
+        "runs": erasure.runs,
+    }
+    record = structs.replace(entry.record, tenant=tenant, source=erasure.source, id=erasure.id)
+    audit(
+        view,
+        structs.replace(entry, record=record),
+        outputs,
+        action="memory.erased",
+        target=target_of(tenant, erasure.subject, erasure.memory_ids),
+        details=details,
+        outcome="deferred" if erasure.deferred else None,
+    )

@@ -1,0 +1,58 @@
+"""Agents' state goes with an erasure: keys and values that name the subject, or all of it."""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from streams.core.fold import Entry, View
+from streams.core.rows import tenant_key
+from streams.memory.naming import strings
+from streams.memory.rows import StateRow, ValueRow, value_key
+from streams.memory.state import remove_state
+
+LOOKED_AT = 40
+"""Keys that one step looks at: a value may have 64 KiB."""
+_json = msgspec.json.Decoder()
+
+Judge = Callable[[Sequence[str]], bool | None]
+"""Whether texts go; None: they would, but are on hold."""
+
+
+def forget_state(
+    view: View, entry: Entry, tenant: str, judge: Judge, at: int, start: bytes
+) -> tuple[bytes | None, int, int]:
+    """Erase keys of agents' state that were set up to a moment (of the log's appends).
+
+    What only a value names keeps its version; what the key itself names leaves nothing.
+
+    Returns
+    -------
+    next, erased, held
+        Where to go on, None at the end; how many were erased, or are on hold.
+    """
+    prefix = tenant_key(StateRow, tenant)
+    rows = list(islice(view.scan(StateRow, prefix, start=start or prefix), LOOKED_AT + 1))
+    erased = held = 0
+    for place, row in rows[:LOOKED_AT]:
+        if row.updated_at > at:
+            continue
+        key = [_name(place[len(prefix) :])]
+        stored = None if row.deleted else view.get(ValueRow, value_key(place))
+        value: Any = None if stored is None else _json.decode(stored.value)
+        named, whole = judge(key), judge([*key, *strings(value)])
+        if whole is None:
+            held += 1
+        elif whole and (named or not row.deleted):
+            remove_state(view, entry, place, row, whole=bool(named))
+            erased += not row.deleted
+    return (rows[LOOKED_AT][0] if len(rows) > LOOKED_AT else None), erased, held
+
+
+def _name(rest: bytes) -> str:
+    """The key after an agent's packed name."""
+    # MessagePack: a short text has its length in its first byte, others in what follows it.
+    head = 1 if rest[0] < 0xD9 else 1 + (1 << rest[0] - 0xD9)
+    size = rest[0] & 0x1F if head == 1 else int.from_bytes(rest[1:head], "big")
+    return rest[head + size :].decode()
