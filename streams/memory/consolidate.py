@@ -141,9 +141,10 @@ def _merged(
 
 
 def _new_id(memories: Memories) -> str:
+    # A tenant is in one partition: which one it is, rows never say.
     entry = memories.entry
-    place = (entry.partition, entry.offset, entry.timestamp, len(memories.outputs))
-    return derived_id(CONSOLIDATED, "memory", *map(str, place))
+    place = (entry.offset, entry.timestamp, len(memories.outputs))
+    return derived_id(CONSOLIDATED, memories.tenant, *map(str, place))
 
 
 def _tell(memories: Memories, memory_id: str, made: ConsolidatedRow) -> None:
