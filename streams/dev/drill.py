@@ -152,8 +152,7 @@ async def _read_missing(
 ) -> tuple[int | None, int]:
     oldest, count = None, 0
     ownership = Ownership(settings)
-    await ownership.start()
-    await ownership.stop()
+    await ownership.look()
     async with clients.reader(settings.kafka) as consumer:
         for each in partitions:
             tp = TopicPartition(each.topic, each.partition)

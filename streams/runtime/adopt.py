@@ -4,14 +4,13 @@ The new incarnation is announced on streams.owners.v1; workers whose partitions 
 over again. Origins carry the incarnation, so offsets of the old topic and the new never compare.
 """
 
-import msgspec
 from aiokafka.structs import TopicPartition
 
 from streams import topology
 from streams.core.errors import Misuse
 from streams.runtime import clients
 from streams.runtime.object_store import open_bin
-from streams.runtime.ownership import Incarnation, announce_incarnation, incarnation_key
+from streams.runtime.ownership import Incarnation, Ownership, announce_incarnation
 from streams.runtime.snapshots import list_snapshots
 from streams.runtime.topic_ids import topic_id
 from streams.settings import Settings
@@ -47,7 +46,9 @@ async def adopt(settings: Settings, topic: str) -> list[str]:
     if short not in (*ADOPTABLE, *changelogs):
         raise Misuse(f"{topic} can't be adopted; these can: {', '.join((*ADOPTABLE, *changelogs))}")
     full = topology.name(settings, short)
-    incarnation = await _current(settings, full) + 1
+    ownership = Ownership(settings)
+    await ownership.look()
+    incarnation = ownership.incarnations.get(full, 0) + 1
     starts: tuple[int, ...] = ()
     if short in changelogs:
         log = topology.name(settings, changelogs[short])
@@ -82,16 +83,3 @@ async def _ends(settings: Settings, full: str) -> tuple[int, ...]:
         return tuple([await inquiry.end(TopicPartition(full, p)) for p in range(count)])
     finally:
         await inquiry.stop()
-
-
-async def _current(settings: Settings, full: str) -> int:
-    tp = TopicPartition(topology.name(settings, topology.OWNERS), 0)
-    found = 0
-    async with clients.reader(settings.kafka) as consumer:
-        begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
-        async for records in clients.read_to(consumer, tp, begin, end):
-            for record in records:
-                if record.key == incarnation_key(full) and record.value is not None:
-                    found = msgspec.json.decode(record.value, type=Incarnation).incarnation
-    return found

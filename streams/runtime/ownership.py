@@ -92,6 +92,21 @@ class Ownership:
         self._position = 0
         self._task: asyncio.Task[None] | None = None
 
+    async def look(self) -> None:
+        """Read what is written so far, once.
+
+        Raises
+        ------
+        KafkaError
+        """
+        tp = TopicPartition(topology.name(self._settings, topology.OWNERS), 0)
+        async with clients.reader(self._settings.kafka) as consumer:
+            begin = (await consumer.beginning_offsets([tp]))[tp]
+            end = (await consumer.end_offsets([tp]))[tp]
+            async for records in clients.read_to(consumer, tp, begin, end):
+                for record in records:
+                    self._note(record.key, record.value)
+
     async def start(self) -> None:
         """Begin to read; returns when everything written so far is known."""
         self._task = asyncio.create_task(self._follow(), name="ownership")

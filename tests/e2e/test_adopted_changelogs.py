@@ -51,13 +51,13 @@ async def test_nothing_is_lost_with_a_changelog(
             found = await system.partitions()
             return all(hint in (state["error"] or "") for state in found)
 
-        await until(red, 30)
+        await until(red, 90)
         # One dies in the middle of writing its states there.
         victim = folds[1]
         await victim.kill()
         victim._env["STREAMS_FAILPOINT"] = f"changelog.written@{tmp_path / 'flag'}"
         await victim.start()
-        await until(red, 30)
+        await until(red, 90)
         ended = await system.cli("topics", "adopt", changelog)
         assert (ended.code, ended.err) == (0, "")
         await until(lambda: not victim.running, 30)
