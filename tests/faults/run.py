@@ -197,7 +197,11 @@ class Run:
         missing += [f"kafka {f.kind}" for f in plan.nets if not hits[f"kafka {f.kind}"]]
         missing += [f"s3 {f.kind}" for f in plan.buckets if not hits[f"s3 {f.kind}"]]
         missing += ["damage"] if plan.count("damage") and not self._hand.damaged else []
-        missing += [name for name, count in asdict(compared).items() if not count]
+        done = asdict(compared)
+        if self._around.bucket.damaged:
+            # All that there was to restore from may be.
+            done.pop("restored")
+        missing += [name for name, count in done.items() if not count]
         return [Wrong(f"nothing of this has happened: {what}") for what in missing]
 
     async def _befall(self, sending: asyncio.Task[int]) -> None:
