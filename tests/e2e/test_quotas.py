@@ -42,6 +42,7 @@ async def test_a_quota_is_granted_or_refused_and_both_are_told(system: System, t
     ]
 
 
+@pytest.mark.deep
 async def test_whoever_asks_never_gets_more_than_there_is(system: System, tenant: str) -> None:
     """All workers are asked, in turn, at once: 20 times a tenth of what can be allocated."""
     others = [f"{tenant}-{number}" for number in range(20)]
@@ -97,6 +98,7 @@ async def say(system: System, tenant: str, priority: str, number: int) -> Any:
     return f"{at['topic']}:{at['partition']}:{at['offset']}"
 
 
+@pytest.mark.deep
 async def test_a_full_tenant_forgets_what_it_values_least_and_critical_stays(
     system: System, tenant: str
 ) -> None:

@@ -24,6 +24,7 @@ async def post(system: System, tenant: str, what: str, api: str = "", **body: An
     return await system.http.post(url, json=body)
 
 
+@pytest.mark.deep
 async def test_any_worker_reserves_and_settles(
     system: System, tenant: str, until: Callable[..., Awaitable[None]]
 ) -> None:

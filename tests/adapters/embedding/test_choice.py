@@ -148,6 +148,7 @@ def test_a_manifest_that_can_t_be_read_is_told(data: Path) -> None:
         choose("auto", data)
 
 
+@pytest.mark.deep
 def test_two_that_need_it_at_once_export_it_once(
     tmp_path: Path, have: Have, monkeypatch: pytest.MonkeyPatch
 ) -> None:

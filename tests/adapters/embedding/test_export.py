@@ -66,6 +66,7 @@ def _damage(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "build", damaged)
 
 
+@pytest.mark.deep
 def test_an_export_that_differs_is_refused_and_leaves_the_old_one(
     exported_model: Path, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
