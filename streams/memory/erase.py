@@ -16,17 +16,15 @@ from streams.core.journal import audit
 from streams.core.log import MemoryErase
 from streams.core.rows import tenant_key
 from streams.memory.dating import EVERYBODY
-from streams.memory.fences import put_fence
+from streams.memory.fences import fence_ids, put_fences
 from streams.memory.forget_rows import (
     ALL,
     ID,
-    NO_RULES,
     NOTHING_TO_DO,
     SUBJECT,
     Erasure,
     ForgetRow,
     HoldRow,
-    RulesRow,
     SubjectRow,
     WorkRow,
     fence_key,
@@ -147,18 +145,35 @@ def _forget_memories(
     memories = Memories(view, entry, outputs, tenant)
     rules = rules_of(view, tenant)
     found = list(islice(_candidates(view, tenant, erasure), LOOKED_AT + 1))
-    erased = kept = 0
+    erased = kept = work = 0
     for cursor, memory_id in found[:LOOKED_AT]:
-        if erased == at_most:
+        if work >= at_most:
             return cursor, erased, kept
         row = memories.get(memory_id)
         if row is None or not _covers(erasure, row):
             continue
+        if row.consolidated_into is not None:
+            whole = memories.get(row.consolidated_into)
+            if whole is None:
+                # Counted with what it was a member of; ticks would have come to it.
+                memories.discard(memory_id, row)
+                work += 1
+                continue
+            whole_id = row.consolidated_into
+            if (
+                not erasure.memory_ids
+                and _covers(erasure, whole)
+                and not held(view, rules, tenant, whole_id, whole)
+            ):
+                memory_id, row = whole_id, whole
         if held(view, rules, tenant, memory_id, row):
             kept += 1
-        else:
-            memories.remove(memory_id, row)
-            erased += 1
+            continue
+        memories.remove(memory_id, row)
+        fence_ids(view, tenant, (memory_id, *row.sources), entry.timestamp)
+        erased += 1 + len(row.sources)
+        # A fence is a row of about ten that go with a memory.
+        work += 1 + len(row.sources) // 10
     return (found[LOOKED_AT][0] if len(found) > LOOKED_AT else None), erased, kept
 
 
@@ -217,11 +232,7 @@ def _fence(view: View, entry: Entry, memory_ids: tuple[str, ...], subject: str |
         keys = [fence_key(tenant, SUBJECT, subject)]
     else:
         keys = [fence_key(tenant, ALL)]
-    new = sum(put_fence(view, key, until, entry.timestamp) for key in keys)
-    if new:
-        rules: RulesRow = rules_of(view, tenant) or NO_RULES
-        rules = structs.replace(rules, fences=rules.fences + new)
-        view.put(tenant_key(RulesRow, tenant), rules)
+    put_fences(view, tenant, keys, until, entry.timestamp)
 
 
 def _tell(view: View, entry: Entry, outputs: list[Effect], tenant: str, erasure: Erasure) -> None:

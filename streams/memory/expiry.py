@@ -6,6 +6,7 @@ from streams.core.sweep import SweepRow
 from streams.core.time import SECOND, format_time
 from streams.memory.dating import file_anew
 from streams.memory.deadlines import SWEPT, move
+from streams.memory.fences import fence_ids, fenced
 from streams.memory.forget_rows import DeadlineRow, deadline_key, of_deadline, rules_of
 from streams.memory.holds import held
 from streams.memory.memories import Memories
@@ -67,6 +68,9 @@ def remove_due(
     ttl = ttl_of(row, rules_of(view, tenant))
     assert ttl is not None
     memories.remove(memory_id, row)
+    if fenced(view, rules_of(view, tenant), tenant, memory_id, row.subject, row.timestamp):
+        # Its erasure had only not come to it yet.
+        fence_ids(view, tenant, (memory_id,), entry.timestamp)
     tell_expired(view, entry, outputs, tenant, memory_id, row.timestamp, ttl)
 
 

@@ -16,7 +16,7 @@ from streams.core.journal import Target, audit
 from streams.core.log import Content, Message, Vector
 from streams.memory import alike, consolidated
 from streams.memory.expiry import remove_due, tell_expired
-from streams.memory.fences import fenced
+from streams.memory.fences import fence_ids, fenced
 from streams.memory.forget_rows import rules_of
 from streams.memory.holds import held
 from streams.memory.memories import Memories
@@ -46,13 +46,16 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
         return
     if before is not None and not held(view, rules, record.tenant, memory_id, before):
         # As if the tick that removes it had come already.
+        if fenced(view, rules, record.tenant, memory_id, before.subject, before.timestamp):
+            memories.remove(memory_id, before)
+            fence_ids(view, record.tenant, (memory_id, *before.sources), entry.timestamp)
+            _tell_erased(view, entry, outputs, memory_id)
+            return
         if is_due(before, rules, entry.log_time):
             remove_due(memories, view, entry, outputs, record.tenant, memory_id, before)
             before = None
-        elif any(
-            fenced(view, rules, record.tenant, memory_id, each, before.timestamp)
-            for each in (before.subject, subject)
-        ):
+        elif fenced(view, rules, record.tenant, memory_id, subject, before.timestamp):
+            # It is said now of whom it speaks, who was erased when it was made.
             memories.remove(memory_id, before)
             before = None
     if before is not None and before.consolidated_into is not None:

@@ -11,7 +11,7 @@ from memory.memory_log import MemoryLog
 from memory.test_expiry import found
 from streams.core.errors import ApiError
 from streams.core.fold import Output
-from streams.core.log import Content, JobRun, Message, StateSet, Vector
+from streams.core.log import Content, JobRun, MemoryConsolidate, Message, StateSet, Vector
 from streams.core.time import SECOND, format_time
 from streams.jobs.read import runs
 from streams.memory import recall
@@ -84,13 +84,48 @@ def test_a_late_copy_stays_erased_and_its_call_is_metered() -> None:
     assert (data(said)["outcome"], data(said)["error"]) == ("rejected", "erased")
     assert log.view.get(MemoryRow, b"m/t1\x00m") is None
     assert any(o.type == "usage.unpriced" for o in log.outputs)
-    # What happened after the command may be remembered, under the same id too.
-    log.say("y", memory_id="m", given=WHO, time=then + 10 * SECOND + 1)
-    assert log.records()[0]["content"] == "y"
-    log.erase("m")
+    # What happened after the command may be remembered, but not under the id of what is gone: who
+    # corrects that may say anything about it, and need not name its subject.
+    later = then + 10 * SECOND + 1
+    log.say("y", memory_id="n", given=WHO, time=later)
+    log.say("y", memory_id="m", given=WHO, time=later)
+    log.say("y", memory_id="m", time=later)
+    assert set(log.tiers()) == {"n"}
+    log.erase("n")
     log.wait(10)
-    log.say("z", memory_id="m")
+    log.say("z", memory_id="n")
     assert log.records() == []
+
+
+def test_members_of_what_is_erased_stay_erased_too() -> None:
+    log = MemoryLog()
+    for number in range(3):
+        log.say(f"badge {number} opened", memory_id=f"m{number}", given=WHO)
+    log.append(MemoryConsolidate(None))
+    [one] = log.records()
+    assert sorted(one["sources"]) == ["m0", "m1", "m2"]
+    assert told(log.erase(subject="customer-17")) == [("done", 4, 0)]
+    log.wait(1, ticks=3)
+    for memory_id in ("m1", one["id"]):
+        log.say("late, and it names nobody", memory_id=memory_id, time=log.now - 5 * SECOND)
+        log.say("later, and it names nobody", memory_id=memory_id)
+    assert log.records() == [] == found(log)
+    assert not stored(log, b"badge")
+
+
+def test_a_member_on_hold_stays_when_the_others_go() -> None:
+    log = MemoryLog()
+    for number in range(4):
+        log.say(f"badge {number} opened", memory_id=f"m{number}", given=WHO)
+    log.append(MemoryConsolidate(None))
+    log.keep("m2")
+    assert told(log.erase(subject="customer-17"))[0][0] == "deferred"
+    log.wait(1, ticks=3)
+    assert [(r["id"], r["content"]) for r in log.records()] == [("m2", "badge 2 opened")]
+    log.release("m2")
+    log.wait(1, ticks=3)
+    assert log.records() == []
+    assert not stored(log, b"badge")
 
 
 def test_all_is_a_fence_for_what_comes_late_alone() -> None:
@@ -147,7 +182,7 @@ def test_many_go_with_ticks_but_nobody_sees_them_any_more() -> None:
     assert again.encoded() == log.view.encoded()
 
 
-def test_what_is_corrected_before_its_row_has_gone_begins_anew() -> None:
+def test_what_is_corrected_before_its_row_has_gone_stays_erased() -> None:
     log = MemoryLog()
     for number in range(AT_ONCE + 5):
         log.say(memory_id=f"m{number:03}", given=WHO)
@@ -156,9 +191,10 @@ def test_what_is_corrected_before_its_row_has_gone_begins_anew() -> None:
     last = f"m{AT_ONCE + 4:03}"
     log.wait(1)
     log.say("new", memory_id=last, given=WHO)
-    assert [(r["id"], r["revision"]) for r in log.records()] == [(last, 1)]
+    assert log.records() == []
     log.wait(1, ticks=2)
-    assert [(r["id"], r["content"]) for r in log.records()] == [(last, "new")]
+    log.say("new", memory_id=last)
+    assert log.records() == []
 
 
 @pytest.mark.parametrize("how", ["ids", "subject", "all"])

@@ -41,6 +41,12 @@ class Machine(RuleBasedStateMachine):
         until = max(self.until.get(SUBJECTS[name] or "", 0), self.until.get("all", 0))
         return name in self.erased or time <= until
 
+    def _erase(self) -> None:
+        """What was erased and is not on hold leaves its id behind, for good."""
+        for name, (time, _) in self.memories.items():
+            if not self._held(name) and self._fenced(name, time):
+                self.erased.add(name)
+
     def _there(self) -> set[str]:
         return {
             name
@@ -49,6 +55,7 @@ class Machine(RuleBasedStateMachine):
         }
 
     def _pass(self, seconds: int = 1) -> None:
+        self._erase()
         self.log.wait(seconds, ticks=3)
         self.memories = {name: self.memories[name] for name in sorted(self._there())}
 
