@@ -32,8 +32,8 @@ def ensure(kafka: str | None, as_json: bool) -> None:
     """Create the topics that are missing and check the others; nothing that exists is changed.
 
     STREAMS_TOPIC_PREFIX, STREAMS_GROUP, STREAMS_PARTITIONS, STREAMS_REPLICATION and the hours of
-    retention say what they must be. Exit code 2 when one is something else. A warning where an
-    input topic, which is yours, keeps what is erased longer than STREAMS_ERASE_DEADLINE_HOURS.
+    retention say what they must be. Exit code 2 when one is something else. A warning where a
+    topic keeps what is erased longer than STREAMS_ERASE_DEADLINE_HOURS.
 
     \b
     Example:

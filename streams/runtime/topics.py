@@ -20,8 +20,9 @@ _ALREADY_EXISTS = 36
 _UNKNOWN_TOPIC = 3
 _NO_LEADER = 5
 _WAIT_SECONDS = 30.0
-_KEPT = ("retention.ms", "segment.ms")
-_AT_MOST = ("segment.ms", "max.compaction.lag.ms")
+_COMPACTED = "max.compaction.lag.ms"
+_FORGETS = ("retention.ms", "segment.ms", _COMPACTED)
+_NEVER = 2**63 - 1
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -66,7 +67,7 @@ async def ensure(settings: Settings) -> list[str]:
 
 
 async def late(settings: Settings) -> list[str]:
-    """Say which inputs keep what is erased for longer than STREAMS_ERASE_DEADLINE_HOURS."""
+    """Say which topics keep what is erased for longer than STREAMS_ERASE_DEADLINE_HOURS."""
     return [f"{row['name']} {row['late']}" for row in await describe(settings) if row["late"]]
 
 
@@ -154,6 +155,8 @@ def _mismatches(topic: Topic, found: Found, is_input: bool) -> Iterator[str]:
         fixed = " (fixed for life)" if topic.fixed_partitions else ""
         yield f"has {found.partitions} partitions, must have {topic.partitions}{fixed}"
     for config, value in topic.configs.items():
+        if config in _FORGETS and not (config == "retention.ms" and topic.internal):
+            continue  # how soon what is erased goes: see _late
         here = found.configs.get(config)
         if config == "max.message.bytes":
             if here is None or int(here) < int(value):
@@ -161,7 +164,7 @@ def _mismatches(topic: Topic, found: Found, is_input: bool) -> Iterator[str]:
         elif config == "cleanup.policy" and is_input:
             if "compact" in (here or ""):
                 yield f"{config} is {here}, must be {value}"
-        elif not is_input and not _same(here, value) and not _sooner(topic, config, here):
+        elif not is_input and not _same(here, value):
             yield f"{config} is {here}, must be {value}"
 
 
@@ -172,26 +175,35 @@ def _same(here: str | None, value: str) -> bool:
         return False
 
 
-def _sooner(topic: Topic, config: str, here: str | None) -> bool:
-    """Whether Kafka lets go of what is replaced or deleted sooner than it must, and may."""
-    may = config in _AT_MOST or (config == "retention.ms" and not topic.internal)
-    return may and here is not None and 0 <= int(here) < int(topic.configs[config])
-
-
 def _late(topic: Topic, found: Found, deadline_hours: int) -> str | None:
     """Say what keeps erased contents in a topic for longer than STREAMS_ERASE_DEADLINE_HOURS.
 
-    Inputs alone: they belong to the users, and are not refused for it. Others are as they must be.
+    Nothing is refused for it: topics may be older than what is asked of them, or be the users'.
     """
-    retention, segment = (int(found.configs.get(c, -1)) for c in ("retention.ms", "segment.ms"))
-    kept = retention + segment
-    if not topic.contents or topic.internal or "compact" in found.configs["cleanup.policy"]:
+    if not topic.contents:
         return None
-    if retention >= 0 and kept <= deadline_hours * HOUR_MS:
+    wanted: tuple[str, ...]
+    here = {config: int(found.configs.get(config, -1)) for config in _FORGETS}
+    if "compact" in found.configs["cleanup.policy"]:
+        late = here[_COMPACTED] > int(topic.configs.get(_COMPACTED, _NEVER))
+        kept, wanted = "until it happens to be compacted", (_COMPACTED,)
+    elif topic.internal:
+        late = here["segment.ms"] > int(topic.configs["segment.ms"])
+        kept, wanted = f"for {_hours(here['segment.ms'])} hours beyond its retention", _FORGETS[1:2]
+    else:
+        kept_ms = here["retention.ms"] + here["segment.ms"]
+        late = here["retention.ms"] < 0 or kept_ms > deadline_hours * HOUR_MS
+        forever = here["retention.ms"] < 0
+        kept = "for ever" if forever else f"for up to {_hours(kept_ms)} hours"
+        wanted = _FORGETS[:2]
+    if not late:
         return None
-    hours = "for ever" if retention < 0 else f"for up to {-(-kept // HOUR_MS)} hours"
-    wanted = ", ".join(f"{config}={topic.configs[config]}" for config in _KEPT)
-    return f"keeps what is erased {hours}, the deadline is {deadline_hours}: set {wanted}"
+    settings = ", ".join(f"{config}={topic.configs[config]}" for config in wanted)
+    return f"keeps what is erased {kept}, the deadline is {deadline_hours}: set {settings}"
+
+
+def _hours(milliseconds: int) -> int:
+    return -(-milliseconds // HOUR_MS)
 
 
 @asynccontextmanager
