@@ -83,22 +83,28 @@ def consolidate(view: View, entry: Entry, outputs: list[Effect]) -> None:
     if not budget.left:
         return
     now = _due(view, entry, schedule)
+    if now is None and schedule is not None:
+        view.delete(SCHEDULE)
     if now is not None and (now.at is not None or now != schedule):
         _go_on(view, entry, outputs, SCHEDULE, now, budget)
 
 
 def _due(view: View, entry: Entry, schedule: WorkRow | None) -> WorkRow | None:
-    """The run over everything as it is now; None: nothing was ever new."""
+    """The run over everything as it is now; None: nothing is new, and a tick changes no row."""
     config = _config(view)
     if schedule is None:
-        if next(view.scan(DirtyRow, DirtyRow.kind), None) is None:
-            return None
-        return WorkRow("run", entry.log_time)
+        return WorkRow("run", entry.log_time) if _any_dirty(view) else None
     every = config.consolidate_every_seconds * SECOND
     if schedule.at is None and schedule.until + every <= entry.log_time:
+        if not _any_dirty(view):
+            return None
         window = config.consolidate_window_hours * HOUR
         return WorkRow("run", entry.log_time, window=window, at=DirtyRow.kind)
     return schedule
+
+
+def _any_dirty(view: View) -> bool:
+    return next(view.scan(DirtyRow, DirtyRow.kind), None) is not None
 
 
 def _go_on(

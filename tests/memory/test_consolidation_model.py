@@ -93,6 +93,10 @@ class Machine(RuleBasedStateMachine):
             before = self.said.get((tenant, name))
             assert record["revision"] == (1 if before is None else before["revision"] + 1)
             self.said[tenant, name] = record
+        else:
+            # Its event time stays that of the first one: it may be due at once.
+            assert ttl is not None
+            self.said.pop((tenant, name), None)
 
     @rule(tenant=st.sampled_from(TENANTS), name=st.sampled_from(IDS))
     def access(self, tenant: str, name: str) -> None:
