@@ -134,7 +134,7 @@ def test_runs_come_by_log_time() -> None:
     assert (one["sources"], one["revision"]) == (["a", "b", "c", "d"], 2)
     # Where nothing is new time changes no row: idle partitions need no new snapshot.
     log.wait(EVERY, ticks=1)
-    assert not list(log.view.scan(WorkRow.kind))
+    assert not list(log.view.scan(WorkRow, WorkRow.kind))
     log.say("the gate is shut", memory_id="e")
     log.wait(1, ticks=1)
     log.wait(EVERY - 1, ticks=1)
@@ -286,7 +286,7 @@ def test_what_is_left_behind_is_seen_by_nobody() -> None:
             log.get(name)
     log.append(Tick(), tenant="")
     assert not list(log.view.scan(MemoryRow, MemoryRow.kind))
-    assert not [row for _, row in log.view.scan(WorkRow.kind) if row.what == "left"]
+    assert not [row for _, row in log.view.scan(WorkRow, WorkRow.kind) if row.what == "left"]
 
 
 def test_a_split_of_nothing_is_refused() -> None:
