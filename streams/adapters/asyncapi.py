@@ -4,6 +4,7 @@ from typing import Any
 
 from streams import topology
 from streams.adapters.schemas import consolidated_name, schemas
+from streams.core.inputs import COMMAND_TYPES
 from streams.settings import Settings
 from streams.topology import Topic
 
@@ -11,24 +12,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     topology.JOB_EVENTS: ("job.run",),
     topology.AGENT_MESSAGES: ("agent.message",),
     topology.CONTEXT_REQUESTS: (),
-    topology.TENANT_COMMANDS: (
-        "tenant.set",
-        "quota.set",
-        "budget.set",
-        "budget.delete",
-        "budget.reserve",
-        "budget.settle",
-        "state.set",
-        "state.delete",
-        "price.set",
-        "usage.adjust",
-        "retention.set",
-        "memory.erase",
-        "hold.set",
-        "hold.release",
-        "memory.consolidate",
-        "memory.split",
-    ),
+    topology.TENANT_COMMANDS: tuple(COMMAND_TYPES),
     topology.MEMORY_RECORDS: ("memory.record",),
     topology.MEMORY_CONSOLIDATED: ("memory.consolidated", "memory.split"),
     topology.BUDGET_ALERTS: (

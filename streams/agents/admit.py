@@ -13,23 +13,22 @@ from streams.agents.calls import priced_call
 from streams.core import envelope, events, log, openlineage
 from streams.core.errors import Refused
 from streams.core.forget_events import (
-    FORGET_TYPES,
     HoldRelease,
     HoldSet,
     MemoryErase,
     RetentionSet,
 )
+from streams.core.inputs import COMMAND_TYPES
 from streams.core.job_events import JobRun
 from streams.core.log import Body, ControlBody, Origin, Record
-from streams.core.memory_events import MEMORY_TYPES, MemoryConsolidate, MemorySplit
-from streams.core.meter_events import METER_TYPES, PriceSet, UsageAdjust
+from streams.core.memory_events import MemoryConsolidate, MemorySplit
+from streams.core.meter_events import PriceSet, UsageAdjust
 from streams.core.reservation_events import (
-    RESERVATION_TYPES,
     BudgetReserve,
     BudgetSettle,
     reservation_id,
 )
-from streams.core.state_events import STATE_TYPES, StateDelete, StateSet
+from streams.core.state_events import StateDelete, StateSet
 from streams.core.state_value import compact
 from streams.core.tenant import agreed_tenant
 from streams.ports import PriceBook
@@ -39,17 +38,7 @@ ACCEPTED: Mapping[str, Mapping[str, type[events.Data]]] = {
     JOB_EVENTS: {"job.run": JobRun},
     AGENT_MESSAGES: {"agent.message": events.AgentMessage},
     CONTEXT_REQUESTS: {},
-    TENANT_COMMANDS: {
-        "budget.set": events.BudgetSet,
-        "budget.delete": events.BudgetDelete,
-        "tenant.set": events.TenantSet,
-        "quota.set": events.QuotaSet,
-        **STATE_TYPES,
-        **RESERVATION_TYPES,
-        **METER_TYPES,
-        **FORGET_TYPES,
-        **MEMORY_TYPES,
-    },
+    TENANT_COMMANDS: COMMAND_TYPES,
 }
 """Which ce_type each input topic serves, and its data."""
 

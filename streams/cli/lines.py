@@ -6,6 +6,7 @@ import msgspec
 
 from streams import topology
 from streams.core.errors import Misuse
+from streams.core.inputs import COMMAND_TYPES
 from streams.core.job_events import run_key
 from streams.core.time import format_time, parse_time
 
@@ -15,27 +16,7 @@ TOPIC_OF_TYPE = {
     "agent.message": topology.AGENT_MESSAGES,
     "job.run": topology.JOB_EVENTS,
     "context.request": topology.CONTEXT_REQUESTS,
-} | dict.fromkeys(
-    (
-        "tenant.set",
-        "quota.set",
-        "budget.set",
-        "budget.delete",
-        "retention.set",
-        "memory.erase",
-        "hold.set",
-        "hold.release",
-        "memory.consolidate",
-        "memory.split",
-        "state.set",
-        "state.delete",
-        "price.set",
-        "usage.adjust",
-        "budget.reserve",
-        "budget.settle",
-    ),
-    topology.TENANT_COMMANDS,
-)
+} | dict.fromkeys(COMMAND_TYPES, topology.TENANT_COMMANDS)
 """Topic (short name) by event type; what a version does not serve yet, its admit answers."""
 
 AZURE_HEADER = b"TIMESTAMP,ContextTokens,GeneratedTokens"

@@ -258,12 +258,11 @@ class QuotaSet(Data, frozen=True, kw_only=True):
     ] = msgspec.field(default="standard", name="class")
 
 
-INPUT_TYPES: Mapping[str, type[Data]] = {
-    "agent.message": AgentMessage,
-    "budget.set": BudgetSet,
-    "budget.delete": BudgetDelete,
+TENANT_TYPES: Mapping[str, type[Data]] = {
     "tenant.set": TenantSet,
     "quota.set": QuotaSet,
+    "budget.set": BudgetSet,
+    "budget.delete": BudgetDelete,
 }
 """ce_type of messages and commands to their data; all inputs are in streams/core/inputs.py."""
 

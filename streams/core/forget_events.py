@@ -75,8 +75,8 @@ class MemoryErase(Data, frozen=True, kw_only=True):
 
 FORGET_TYPES: Mapping[str, type[Data]] = {
     "retention.set": RetentionSet,
+    "memory.erase": MemoryErase,
     "hold.set": HoldSet,
     "hold.release": HoldRelease,
-    "memory.erase": MemoryErase,
 }
 """ce_type of each command to its data."""

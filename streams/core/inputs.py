@@ -11,13 +11,18 @@ from streams.core.meter_events import METER_TYPES
 from streams.core.reservation_events import RESERVATION_TYPES
 from streams.core.state_events import STATE_TYPES
 
-INPUT_TYPES: Mapping[str, type[Data]] = {
-    **events.INPUT_TYPES,
-    **STATE_TYPES,
+COMMAND_TYPES: Mapping[str, type[Data]] = {
+    **events.TENANT_TYPES,
     **RESERVATION_TYPES,
+    **STATE_TYPES,
     **METER_TYPES,
     **FORGET_TYPES,
     **MEMORY_TYPES,
+}
+"""ce_type of each command to its data."""
+INPUT_TYPES: Mapping[str, type[Data]] = {
+    "agent.message": events.AgentMessage,
+    **COMMAND_TYPES,
     "job.run": JobRun,
 }
 """ce_type of each input to its data."""

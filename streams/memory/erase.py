@@ -12,9 +12,9 @@ from typing import Any
 from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
-from streams.core.journal import audit
 from streams.core.log import MemoryErase
 from streams.core.rows import tenant_key
+from streams.memory.commanded import finished
 from streams.memory.dating import EVERYBODY
 from streams.memory.fences import fence_ids, put_fences
 from streams.memory.forget_rows import (
@@ -38,7 +38,7 @@ from streams.memory.memories import Memories
 from streams.memory.memory_row import MemoryRow
 from streams.memory.naming import names
 from streams.memory.rows import id_of
-from streams.memory.state_erasure import forget_state
+from streams.memory.state_erasure import Judge, forget_state
 
 AT_ONCE = 50
 """Memories that go with one record."""
@@ -46,7 +46,6 @@ LOOKED_AT = 300
 MEMORIES, STATE, RUNS, WAITING = range(4)
 """Phases of an erasure."""
 
-Judge = Callable[[Sequence[str]], bool | None]
 ForgetTexts = Callable[[View, str, Judge, int, bytes], tuple[bytes | None, int, int]]
 """How texts of runs are erased: jobs' part of it."""
 
@@ -244,11 +243,12 @@ def _tell(view: View, entry: Entry, outputs: list[Effect], tenant: str, erasure:
         "state": erasure.state,
         "runs": erasure.runs,
     }
-    record = structs.replace(entry.record, tenant=tenant, source=erasure.source, id=erasure.id)
-    audit(
+    finished(
         view,
-        structs.replace(entry, record=record),
+        entry,
         outputs,
+        tenant,
+        erasure,
         action="memory.erased",
         target=target_of(tenant, erasure.subject, erasure.memory_ids),
         details=details,

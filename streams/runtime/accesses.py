@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from streams.core import log as facts
 from streams.core.ids import partition_of
 from streams.core.log import VERSION, Accessed, Origin, Record
-from streams.runtime.cancelling import asked
+from streams.runtime.cancelling import unless_stray
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +95,8 @@ class Accesses:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
-                await self.flush()
-            except (Exception, asyncio.CancelledError):
-                if asked():
-                    raise
+                await unless_stray(self.flush())
+            except Exception:
                 # What waits is sent with the next flush; without one nothing would be, ever.
                 log.exception("accesses could not be appended")
 

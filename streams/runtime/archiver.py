@@ -15,7 +15,7 @@ from streams.core.errors import StreamsError
 from streams.core.time import HOUR, SECOND
 from streams.runtime import clients, metrics
 from streams.runtime.archive import Archived, Folded, archive
-from streams.runtime.cancelling import asked
+from streams.runtime.cancelling import unless_stray
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.snapshots import Bin
 from streams.runtime.store import PartitionStore
@@ -71,10 +71,8 @@ class Archiver:
         while True:
             await asyncio.sleep(self._settings.archive_seconds)
             try:
-                await self.take()
-            except (Exception, asyncio.CancelledError):
-                if asked():
-                    raise
+                await unless_stray(self.take())
+            except Exception:
                 # Without an archive nobody could restore, and nobody would be told.
                 log.exception("logs are not archived")
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from faust.types import TP
 
-from streams.runtime.cancelling import asked
+from streams.runtime.cancelling import unless_stray
 from streams.runtime.failpoints import reach
 
 log = logging.getLogger(__name__)
@@ -60,11 +60,9 @@ class OffsetCommits:
         while self._waiting:
             self._under_way, self._waiting = self._waiting, {}
             try:
-                await self._commit(self._under_way)
+                await unless_stray(self._commit(self._under_way))
                 reach("admit.committed")
-            except (Exception, asyncio.CancelledError) as error:
-                if asked():
-                    raise
+            except Exception as error:
                 log.info("offsets were not committed: %r", error)
                 for tp in self._under_way:
                     self._on_failure[tp]()

@@ -19,7 +19,7 @@ from streams.runtime.accesses import Accesses
 from streams.runtime.app import make_app, missing
 from streams.runtime.archiver import Archiver
 from streams.runtime.assigning import fold_assignor
-from streams.runtime.cancelling import asked
+from streams.runtime.cancelling import unless_stray
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
@@ -193,14 +193,11 @@ class FoldRole:
             try:
                 self._show_lag(running)
                 self._show_bytes()
-                await asyncio.gather(
-                    *(self._append(owner.tp.topic, owner.partition, Tick()) for owner in running)
-                )
+                ticks = (self._append(each.tp.topic, each.partition, Tick()) for each in running)
+                await unless_stray(asyncio.gather(*ticks))
             except KafkaError as error:
                 log.info("a tick failed: %r", error)
-            except (Exception, asyncio.CancelledError):
-                if asked():
-                    raise
+            except Exception:
                 # Without ticks time stands still for idle partitions, and nobody would be told.
                 log.exception("a tick failed")
 

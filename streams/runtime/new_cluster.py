@@ -52,8 +52,6 @@ from streams.snapshots.names import Place, Position
 RECORDS_AT_ONCE = 500
 """Memories' records in one transaction."""
 
-"""Takes a line for a person."""
-
 
 class MovedIn(msgspec.Struct, frozen=True):
     """What a cluster was given."""

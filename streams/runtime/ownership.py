@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from streams import topology
 from streams.ports import Outgoing, Owner
 from streams.runtime import clients
-from streams.runtime.cancelling import asked
+from streams.runtime.cancelling import Stray, unless_stray
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -121,10 +121,8 @@ class Ownership:
     async def _follow(self) -> None:
         while True:
             try:
-                await self._read()
-            except (KafkaError, asyncio.CancelledError) as error:
-                if asked():
-                    raise
+                await unless_stray(self._read())
+            except (KafkaError, Stray) as error:
                 log.warning("reading %s failed, again: %r", topology.OWNERS, error)
                 await asyncio.sleep(RETRY_S)
 

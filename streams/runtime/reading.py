@@ -15,7 +15,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.core.errors import PartitionRed
-from streams.runtime.cancelling import Stray, asked
+from streams.runtime.cancelling import Stray, unless_stray
 from streams.runtime.chunks import Chunk, Inbox
 from streams.runtime.transport import Consumer
 
@@ -122,9 +122,9 @@ class PartitionReader(abc.ABC):
             while not self._stopping:
                 self._nudge.clear()
                 try:
-                    await self._open()
+                    await unless_stray(self._open())
                     self.state = "running"
-                    await self._read()
+                    await unless_stray(self._read())
                 except PartitionRed as error:
                     await self._stay_red(error)
                 except IllegalStateError:
@@ -132,14 +132,12 @@ class PartitionReader(abc.ABC):
                     log.info("%s is not assigned here any more", self.tp)
                     await self._close()
                     await self._until_assigned()
+                except Stray as error:
+                    # Who stops cancels what is waited for.
+                    if not self._stopping:
+                        await self._failed(error)
                 except Exception as error:
                     await self._failed(error)
-                except asyncio.CancelledError as error:
-                    if asked() or self._stopping:
-                        raise
-                    stray = Stray()
-                    stray.__cause__ = error
-                    await self._failed(stray)
                 finally:
                     await self._close()
         finally:

@@ -38,8 +38,6 @@ from streams.snapshots.names import Place
 RECORDS = 4_000
 """Folded between two writes."""
 
-"""Takes a line for a person."""
-
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be replayed."""

@@ -18,7 +18,7 @@ from streams.core.time import HOUR, SECOND
 from streams.ports import SnapshotTaken
 from streams.runtime import metrics
 from streams.runtime.archiver import Archiver
-from streams.runtime.cancelling import asked
+from streams.runtime.cancelling import unless_stray
 from streams.runtime.collecting import collect
 from streams.runtime.described import described
 from streams.runtime.owner import PartitionOwner
@@ -119,11 +119,9 @@ class Snapshotter:
         while True:
             await asyncio.sleep(self._settings.snapshot_seconds)
             try:
-                await self.take()
-                await self._collect()
-            except (Exception, asyncio.CancelledError):
-                if asked():
-                    raise
+                await unless_stray(self.take())
+                await unless_stray(self._collect())
+            except Exception:
                 # Ended here, a process would never take a snapshot again, and nobody would be told.
                 log.exception("taking snapshots failed")
 

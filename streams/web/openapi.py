@@ -8,27 +8,11 @@ import msgspec
 from litestar import Litestar
 from litestar.openapi.spec import Reference
 
+from streams.core.inputs import COMMAND_TYPES
 from streams.memory.question import Question
 from streams.web.examples import OF_OPERATIONS
 
-COMMANDS = (
-    "budget.set",
-    "budget.delete",
-    "budget.reserve",
-    "budget.settle",
-    "tenant.set",
-    "quota.set",
-    "state.set",
-    "state.delete",
-    "price.set",
-    "usage.adjust",
-    "retention.set",
-    "memory.erase",
-    "hold.set",
-    "hold.release",
-    "memory.consolidate",
-    "memory.split",
-)
+COMMANDS = tuple(COMMAND_TYPES)
 INPUTS = ("agent.message", "job.run", *COMMANDS)
 """Types whose schemas become components; the bodies of POST refer to them."""
 
