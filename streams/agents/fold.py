@@ -13,6 +13,7 @@ from streams.core.log import (
     BudgetSettle,
     Config,
     DatasetDeclared,
+    ErasureReached,
     HoldRelease,
     HoldSet,
     JobDeclared,
@@ -48,10 +49,12 @@ from streams.memory.bytes import tier_of
 from streams.memory.consolidation import consolidate, fold_consolidate
 from streams.memory.dating import fold_retention_set
 from streams.memory.erase import fold_memory_erase
+from streams.memory.fences import fence_ids
 from streams.memory.forgetting import forget_on_time
 from streams.memory.hold_commands import fold_hold_release, fold_hold_set
 from streams.memory.pressure_ticks import relieve
 from streams.memory.quotas import fold_quota_granted, fold_quota_rejected
+from streams.memory.receipts import fold_erasure_reached
 from streams.memory.remember import remember
 from streams.memory.split import fold_split
 from streams.memory.state import expire, fold_state_delete, fold_state_set
@@ -81,6 +84,9 @@ ROWS: tuple[type[Row], ...] = (
 def _message(view: View, entry: Entry, body: Message) -> list[Effect]:
     """Meter a message, and remember what it says if it says anything."""
     outputs = fold_message(view, entry, body)
+    if body.erased is not None:
+        # A replay of what the archive has left: who comes late finds the id fenced.
+        fence_ids(view, entry.record.tenant, (body.erased.memory_id,), entry.timestamp)
     if body.content is not None:
         remember(view, entry, body, outputs)
         leases.ask_if_low(view, entry, outputs, tier_of(view, entry.record.tenant))
@@ -166,6 +172,7 @@ FOLDS: dict[type, Callable[[View, Entry, Any], list[Effect]]] = {
     MemoryConsolidate: fold_consolidate,
     MemorySplit: fold_split,
     MemoryErase: _memory_erase,
+    ErasureReached: fold_erasure_reached,
 }
 
 

@@ -102,6 +102,14 @@ CORRECTABLE = (
 """What ``Content.given`` may name: what a message may leave out, with the names it has there."""
 
 
+class Erased(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Content that was taken out of the archive: what of it a replay still has to know."""
+
+    memory_id: str
+    embedded: bool
+    """Whether it had a vector: that it was made is usage, and stays."""
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True, tag="message", gc=False):
     """An admitted agent.message. Missing scope values are empty strings."""
 
@@ -111,6 +119,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag="message", gc=Fa
     cluster: str
     call: Call | None
     content: Content | None
+    erased: Erased | None = None
 
 
 class BudgetSet(msgspec.Struct, frozen=True, array_like=True, tag="budget.set"):
@@ -316,6 +325,29 @@ class MemoryErase(msgspec.Struct, frozen=True, array_like=True, tag="memory.eras
     reason: str
 
 
+class ErasedFrom(msgspec.Struct, frozen=True, array_like=True):
+    """How far an erasure has come in one of the places that it has to reach."""
+
+    place: str
+    by: int | None
+    """When what is left there will have gone, wall clock, microseconds; None: nobody knows."""
+    upto: tuple[int, ...]
+    """What has to go: all below these offsets, a partition each; times of a bucket's objects."""
+    done: bool
+
+
+class ErasureReached(msgspec.Struct, frozen=True, array_like=True, tag="erasure.reached"):
+    """A worker tells how far an erasure has come, with all of its places.
+
+    The record's origin is the worker's own; which erasure: its command's append time, source, id.
+    """
+
+    at: int
+    source: str
+    id: str
+    places: tuple[ErasedFrom, ...]
+
+
 class Accessed(msgspec.Struct, frozen=True, array_like=True, tag="memory.accessed"):
     """Memories of a tenant that a worker gave out: ids, and how often each since the last record.
 
@@ -446,6 +478,7 @@ Body = (
     | MemoryConsolidate
     | MemorySplit
     | MemoryErase
+    | ErasureReached
 )
 """Of tenant.log.v1."""
 

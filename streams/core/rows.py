@@ -30,7 +30,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of all state rows: an array."""
 
     kind: ClassVar[bytes]
-    """Two bytes: a letter and ``/``."""
+    """Two bytes: a letter or a digit, and a sign."""
     version: ClassVar[int] = 1
     """Number of the schema that brought this shape (streams/core/schema.py)."""
     step: ClassVar[Step | None] = None

@@ -5,7 +5,7 @@ There is one audit record for the command when all that may go is gone, and one 
 deferred is gone too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,6 +14,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, View
 from streams.core.log import MemoryErase
 from streams.core.rows import tenant_key
+from streams.memory import receipts
 from streams.memory.commanded import finished
 from streams.memory.dating import EVERYBODY
 from streams.memory.fences import fence_ids, put_fences
@@ -24,11 +25,9 @@ from streams.memory.forget_rows import (
     SUBJECT,
     Erasure,
     ForgetRow,
-    HoldRow,
     SubjectRow,
     WorkRow,
     fence_key,
-    hold_key,
     rules_of,
     subject_prefix,
 )
@@ -36,9 +35,8 @@ from streams.memory.hold_commands import target_of
 from streams.memory.holds import held
 from streams.memory.memories import Memories
 from streams.memory.memory_row import MemoryRow
-from streams.memory.naming import names
 from streams.memory.rows import id_of
-from streams.memory.state_erasure import Judge, forget_state
+from streams.memory.state_erasure import Judge, forget_state, judge_of
 
 AT_ONCE = 50
 """Memories that go with one record."""
@@ -68,6 +66,7 @@ def fold_memory_erase(
         record.time,
         entry.timestamp,
     )
+    receipts.begin(view, tenant, erasure)
     key = tenant_key(ForgetRow, tenant)
     row = view.get(ForgetRow, key) or NOTHING_TO_DO
     view.put(key, structs.replace(row, erasures=(*row.erasures, erasure)))
@@ -115,11 +114,11 @@ def go_on(
             gone += count
             erasure = structs.replace(erasure, erased=erasure.erased + count)
         elif erasure.phase == STATE:
-            judge = _judge(view, tenant, erasure)
+            judge = judge_of(view, tenant, erasure.subject)
             after, count, kept = forget_state(view, entry, tenant, judge, erasure.at, start)
             erasure = structs.replace(erasure, state=erasure.state + count)
         else:
-            judge = _judge(view, tenant, erasure)
+            judge = judge_of(view, tenant, erasure.subject)
             after, count, kept = forget_texts(view, tenant, judge, erasure.until, start)
             erasure = structs.replace(erasure, runs=erasure.runs + count)
         erasure = structs.replace(erasure, deferred=erasure.deferred + kept)
@@ -128,6 +127,7 @@ def go_on(
         # An id is a memory's alone.
         phase = WAITING if erasure.memory_ids else erasure.phase + 1
         erasure = structs.replace(erasure, phase=phase, cursor=b"")
+    receipts.note(view, entry, tenant, erasure)
     if not (erasure.told and erasure.deferred):
         _tell(view, entry, outputs, tenant, erasure)
     return structs.replace(erasure, told=True), gone
@@ -207,19 +207,6 @@ def _subjects_are_known(view: View) -> bool:
     """Whether what was stored before subjects were looked up is filed under them."""
     row = view.get(ForgetRow, tenant_key(ForgetRow, EVERYBODY))
     return row is not None and row.dating is None
-
-
-def _judge(view: View, tenant: str, erasure: Erasure) -> Judge:
-    """Say of texts whether they go: those that name the subject, and nobody who is on hold."""
-    prefix = hold_key(tenant, SUBJECT, "")
-    on_hold = [key[len(prefix) :].decode() for key, _ in view.scan(HoldRow, prefix)]
-
-    def judge(texts: Sequence[str]) -> bool | None:
-        if erasure.subject is not None and not names(texts, erasure.subject):
-            return False
-        return None if any(names(texts, each) for each in on_hold) else True
-
-    return judge
 
 
 def _fence(view: View, entry: Entry, memory_ids: tuple[str, ...], subject: str | None) -> None:

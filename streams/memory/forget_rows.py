@@ -6,6 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from streams.core.fold import Rows
+from streams.core.log import ErasedFrom
 from streams.core.rows import Row, sortable, tenant_key
 
 
@@ -51,6 +52,43 @@ class FenceRow(Row, frozen=True, array_like=True, gc=False):
     """Event time up to which; None: for good."""
     at: int
     """When the command was appended to the log, microseconds."""
+
+
+class ReceiptRow(Row, frozen=True, array_like=True):
+    """What became of a memory.erase, and how far it has come in every place that it has to reach.
+
+    The key holds when the command was appended to the log, and a hash of it.
+    """
+
+    kind: ClassVar[bytes] = b"6+"
+
+    source: str
+    id: str
+    reason: str
+    memory_ids: tuple[str, ...]
+    subject: str | None
+    """Its name is needed to find texts that name it: once all is reached its hash has to do."""
+    subject_hash: bytes
+    """Empty: it is not of a subject."""
+    at: int
+    """When the command was appended to the log, microseconds."""
+    until: int
+    """Event time of the command."""
+    erased: int = 0
+    state: int = 0
+    runs: int = 0
+    deferred: int = 0
+    rows_at: int | None = None
+    """Log time at which the last of its rows had gone; None: some are left."""
+    places: tuple[tuple[ErasedFrom, int | None], ...] = ()
+    """As they were last told, and the log time at which each was reached."""
+    completed_at: int | None = None
+
+
+class OpenReceiptRow(Row, frozen=True, array_like=True, gc=False):
+    """An erasure has not reached every place; the key is its receipt's."""
+
+    kind: ClassVar[bytes] = b"6-"
 
 
 class HoldRow(Row, frozen=True, array_like=True, gc=False):
@@ -115,6 +153,8 @@ ROWS: tuple[type[Row], ...] = (
     DeadlineRow,
     DateRow,
     FenceRow,
+    ReceiptRow,
+    OpenReceiptRow,
     HoldRow,
     SubjectRow,
     ForgetRow,
@@ -148,8 +188,29 @@ def date_key(tenant: str, memory_id: str) -> bytes:
 
 def fence_key(tenant: str, what: bytes, name: str = "") -> bytes:
     """Key of a fence. A subject's name is a person's: a hash of it does."""
-    own = blake2b(name.encode(), digest_size=16).digest() if what == SUBJECT else name.encode()
+    own = hash_of(name) if what == SUBJECT else name.encode()
     return tenant_key(FenceRow, tenant, what + own)
+
+
+def hash_of(name: str) -> bytes:
+    """What stands for a subject where its name does not have to."""
+    return blake2b(name.encode(), digest_size=16).digest()
+
+
+def receipt_key(tenant: str, at: int, source: str, event_id: str) -> bytes:
+    """Key of the receipt of a memory.erase; the earliest come first."""
+    command = blake2b(_pack((source, event_id)), digest_size=16).digest()
+    return tenant_key(ReceiptRow, tenant, sortable(at) + command)
+
+
+def open_key(receipt: bytes) -> bytes:
+    """Key of the note that the receipt at this key is open."""
+    return OpenReceiptRow.kind + receipt[len(ReceiptRow.kind) :]
+
+
+def receipt_of(key: bytes) -> bytes:
+    """Key of the receipt that such a note is about."""
+    return ReceiptRow.kind + key[len(OpenReceiptRow.kind) :]
 
 
 def hold_key(tenant: str, what: bytes, name: str) -> bytes:

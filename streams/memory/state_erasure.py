@@ -6,18 +6,37 @@ from typing import Any
 
 import msgspec
 
-from streams.core.fold import Entry, View
+from streams.core.fold import Entry, Reader, View
 from streams.core.rows import tenant_key
-from streams.memory.naming import strings
+from streams.memory.forget_rows import SUBJECT, HoldRow, hold_key
+from streams.memory.naming import names, strings
 from streams.memory.rows import StateRow, ValueRow, value_key
 from streams.memory.state import remove_state
 
 LOOKED_AT = 40
 """Keys that one step looks at: a value may have 64 KiB."""
+ERASED = rb'"\u0000erased"'
+"""A value that was taken out of the archive, as JSON: the erasure takes it away in a replay too."""
 _json = msgspec.json.Decoder()
 
 Judge = Callable[[Sequence[str]], bool | None]
 """Whether texts go; None: they would, but are on hold."""
+
+
+def judge_of(rows: Reader, tenant: str, subject: str | None) -> Judge:
+    """Say of texts whether they go: those that name the subject, and nobody who is on hold.
+
+    Without a subject all of a tenant was erased.
+    """
+    prefix = hold_key(tenant, SUBJECT, "")
+    on_hold = [key[len(prefix) :].decode() for key, _ in rows.scan(HoldRow, prefix)]
+
+    def judge(texts: Sequence[str]) -> bool | None:
+        if subject is not None and not names(texts, subject):
+            return False
+        return None if any(names(texts, each) for each in on_hold) else True
+
+    return judge
 
 
 def forget_state(
@@ -42,6 +61,8 @@ def forget_state(
         stored = None if row.deleted else view.get(ValueRow, value_key(place))
         value: Any = None if stored is None else _json.decode(stored.value)
         named, whole = judge(key), judge([*key, *strings(value)])
+        if stored is not None and stored.value == ERASED:
+            whole = True
         if whole is None:
             held += 1
         elif whole and (named or not row.deleted):

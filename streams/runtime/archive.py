@@ -17,6 +17,7 @@ from aiokafka.structs import TopicPartition
 import streams
 from streams.core.errors import ObjectMissing
 from streams.runtime.clients import read_to
+from streams.runtime.erased_records import Change
 from streams.runtime.failpoints import reach
 from streams.runtime.snapshots import Bin
 from streams.snapshots.names import Place, Position, Segment
@@ -136,6 +137,7 @@ async def archive(
     folded: Folded,
     *,
     archived: int | None = None,
+    change: Change = lambda record: record,
 ) -> Archived:
     """Bring what is folded and not archived yet into segments.
 
@@ -145,6 +147,8 @@ async def archive(
         Without a group, reads what is committed.
     archived : int, optional
         Where the archive of this incarnation ends; None: look.
+    change : callable
+        Takes out what was erased before it came.
 
     Raises
     ------
@@ -163,7 +167,7 @@ async def archive(
     count = size = 0
     async for until, records in _portions(consumer, tp, first, end):
         segment = Segment(place, folded.incarnation, first, until)
-        data = await asyncio.to_thread(seal, segment, records, streams.__version__)
+        data = await asyncio.to_thread(_sealed, segment, records, change)
         reach("archive.sealed")
         await asyncio.to_thread(of.store.put_if_absent, of.layout.segment(segment), data)
         reach("archive.written")
@@ -190,6 +194,13 @@ async def _portions(
                 portion, weight, start = [], 0, record.offset + 1
     if start < end:
         yield end, portion
+
+
+def _sealed(segment: Segment, records: Sequence[LogRecord], change: Change) -> bytes:
+    made = [change(record) for record in records]
+    removed = sum(now is not record for now, record in zip(made, records, strict=True))
+    left = [record for record in made if record is not None]
+    return seal(segment, left, streams.__version__, removed=removed)
 
 
 def _kept(record: Any) -> LogRecord:

@@ -16,6 +16,7 @@ from streams.core.time import HOUR, SECOND
 from streams.runtime import clients, metrics
 from streams.runtime.archive import Archived, Folded, archive
 from streams.runtime.cancelling import unless_stray
+from streams.runtime.erased_records import without_erased
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.snapshots import Bin
 from streams.runtime.store import PartitionStore
@@ -85,11 +86,19 @@ class Archiver:
             Also where only time has passed. Otherwise that waits: for a quarter of the time that
             Kafka keeps the log.
         """
+        return await self._take(list(self._owners()), unchanged)
+
+    async def one(self, owner: PartitionOwner) -> Archived | None:
+        """Archive what one partition has folded; None: it failed."""
+        done = await self._take([owner], True)
+        return done[0] if done else None
+
+    async def _take(self, owners: Iterable[PartitionOwner], unchanged: bool) -> list[Archived]:
         taken = []
         async with self._turn:
             try:
                 async with clients.reader(self._settings.kafka) as consumer:
-                    for owner in list(self._owners()):
+                    for owner in owners:
                         # What runs has checked that Kafka's log is the one that it has folded.
                         store = owner.store
                         if store is None or owner.state != "running":
@@ -116,8 +125,9 @@ class Archiver:
         folded = Folded(Place(self._settings.group, *tp), source.incarnation, source.offset)
         archived = last.end if last is not None and last.store is store else None
         try:
+            change = without_erased(store.reader)
             async with asyncio.timeout(SECONDS):
-                done = await archive(self._into, consumer, folded, archived=archived)
+                done = await archive(self._into, consumer, folded, archived=archived, change=change)
         except (StreamsError, KafkaError, OSError, TimeoutError) as error:
             log.warning("the log of %s[%d] is not archived: %r", *tp, error)
             return None

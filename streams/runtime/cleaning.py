@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
 import msgspec
 
 import streams
 from streams.core.errors import ObjectMissing
 from streams.runtime.archive import list_segments
+from streams.runtime.erased_records import Change
 from streams.runtime.failpoints import reach
 from streams.runtime.snapshots import Bin
 from streams.snapshots.names import Place, Segment
-from streams.snapshots.segments import BadSegment, LogRecord, rewritten
+from streams.snapshots.segments import BadSegment, rewritten
 
 
 class Cleaned(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class Cleaned(msgspec.Struct, frozen=True):
     """Names of those that can't be read, so that nobody knows what is in them."""
 
 
-async def clean(of: Bin, place: Place, change: Callable[[LogRecord], LogRecord | None]) -> Cleaned:
+async def clean(of: Bin, place: Place, change: Change) -> Cleaned:
     """Rewrite the segments of a partition in which something has to change.
 
     Whoever is killed on the way leaves two generations of a segment: the next cleaning deletes the
@@ -55,9 +55,7 @@ async def clean(of: Bin, place: Place, change: Callable[[LogRecord], LogRecord |
     return Cleaned(looked, done, tuple(damaged))
 
 
-async def _clean(
-    of: Bin, segment: Segment, change: Callable[[LogRecord], LogRecord | None]
-) -> bool:
+async def _clean(of: Bin, segment: Segment, change: Change) -> bool:
     """Rewrite a segment until nothing in it has to change; return whether anything had."""
     at = segment
     while True:

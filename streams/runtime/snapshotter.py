@@ -115,6 +115,11 @@ class Snapshotter:
                     taken.append(await self._one(owner))
         return taken
 
+    async def one(self, owner: PartitionOwner) -> SnapshotTaken:
+        """Take a snapshot of one partition as it is now."""
+        async with self._turn:
+            return await self._one(owner)
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._settings.snapshot_seconds)

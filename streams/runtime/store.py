@@ -41,7 +41,7 @@ from streams.runtime.fencing import hear_out, is_fenced
 from streams.runtime.folding import Folding, Work
 from streams.runtime.job import Job
 from streams.runtime.snapshots import take_checkpoint
-from streams.runtime.view import DatabaseReader, SnapshotRows
+from streams.runtime.view import DatabaseReader, SnapshotRows, compact
 from streams.runtime.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -271,6 +271,28 @@ class PartitionStore:
             making = asyncio.ensure_future(asyncio.to_thread(take_checkpoint, self.db, folder))
             try:
                 await asyncio.shield(making)
+            finally:
+                await asyncio.wait((making,))
+
+    async def compact(self) -> bool:
+        """Write the database anew, without what was deleted or replaced in it, in a thread.
+
+        Returns
+        -------
+        bool
+            False: somebody reads an earlier moment of it, which is still there.
+
+        Raises
+        ------
+        StoreLost
+            The store was closed.
+        """
+        async with self._checkpointing:
+            if self.waiting.closed:
+                raise StoreLost("the partition is being taken over")
+            making = asyncio.ensure_future(asyncio.to_thread(compact, self.db))
+            try:
+                return await asyncio.shield(making)
             finally:
                 await asyncio.wait((making,))
 

@@ -9,7 +9,9 @@ from typing import TypeVar
 from rocksdict import (
     AccessType,
     BlockBasedOptions,
+    BottommostLevelCompaction,
     Cache,
+    CompactOptions,
     DbClosedError,
     DBCompactionStyle,
     Options,
@@ -85,6 +87,22 @@ def after(prefix: bytes) -> bytes | None:
     """
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes((stripped[-1] + 1,)) if stripped else None
+
+
+def compact(db: Rdict) -> bool:
+    """Write all tables anew, without rows that were deleted or replaced; blocks, for a thread.
+
+    Returns
+    -------
+    bool
+        Whether nobody read an earlier moment meanwhile, for whom such rows had to stay.
+    """
+    options = CompactOptions()
+    options.set_bottommost_level_compaction(BottommostLevelCompaction.force())
+    db.flush()
+    alone = not db.property_int_value("rocksdb.num-snapshots")
+    db.compact_range(None, None, options)
+    return alone
 
 
 class DatabaseReader:

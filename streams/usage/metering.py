@@ -26,7 +26,8 @@ def fold_message(view: View, entry: Entry, body: Message) -> list[Effect]:
     if call is not None:
         scope = (call.provider, call.model, body.agent, body.cost_attribution, "", body.cluster)
         _meter(view, entry, call, scope, outputs)
-    if body.content is not None and body.content.vector is not None:
+    content, erased = body.content, body.erased
+    if (content is not None and content.vector is not None) or (erased and erased.embedded):
         tenant, config = _settings(view, entry)
         scope = ("", "", body.agent, body.cost_attribution, "", body.cluster)
         count_embedding(view, entry, tenant, config, scope, outputs, with_call=call is not None)

@@ -9,6 +9,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import LeaderNotAvailableError
 from faust.types import TP
 from msgspec import structs
+from usage.memory_view import MemoryView
 
 from streams.adapters.object_folder import FolderStore
 from streams.runtime import archiver as module
@@ -28,7 +29,10 @@ class World:
     def __init__(self, settings: Settings, topic: str, folder: Path) -> None:
         self.kafka, self.topic = settings.kafka, topic
         self.bin = Bin(FolderStore(folder), LAYOUT)
-        self.stores = [SimpleNamespace(source=Source(0, -1, "", 0), changes=0) for _ in range(2)]
+        self.stores = [
+            SimpleNamespace(source=Source(0, -1, "", 0), changes=0, reader=MemoryView())
+            for _ in range(2)
+        ]
         self.owners = [
             SimpleNamespace(tp=TP(topic, n), store=store, state="running")
             for n, store in enumerate(self.stores)
