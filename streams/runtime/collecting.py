@@ -75,6 +75,25 @@ async def collect(of: Bin, *, keep: int, keep_for: int, now: Clock) -> Collected
     return Collected(names, deleted, size, ())
 
 
+async def left_behind(of: Bin, before: int) -> int:
+    """Count objects that were written before a time and that no manifest names.
+
+    Raises
+    ------
+    BadManifest
+        One can't be read: nobody knows what it names.
+    """
+    objects = {
+        of.layout.read_object(stored.name): stored
+        for stored in await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects)))
+    }
+    manifests, unreadable = await _read(of, await list_snapshots(of))
+    if unreadable:
+        raise BadManifest(f"{', '.join(unreadable)} can't be read")
+    named = {file.sha256 for manifest in manifests for file in manifest.objects}
+    return sum(stored.modified < before and sha not in named for sha, stored in objects.items())
+
+
 def _retired(listed: list[Listed], now: int, keep: int, keep_for: int) -> list[Listed]:
     gone = []
     for _, ones in groupby(listed, key=lambda one: one.place):

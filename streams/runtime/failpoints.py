@@ -40,6 +40,8 @@ SNAPSHOT_NAMES = (
     "restore.written",
     "restore.fetched",
     "restore.assembled",
+    "erase.compacted",
+    "erase.retired",
     "collect.listed",
     "collect.retired",
     "collect.deleted",

@@ -23,6 +23,7 @@ from streams.runtime.cancelling import unless_stray
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
+from streams.runtime.eraser import Eraser
 from streams.runtime.fold_jobs import config_of, control_job, fold_job
 from streams.runtime.job import Job
 from streams.runtime.owner import Host, PartitionOwner
@@ -106,6 +107,17 @@ class FoldRole:
                 *(settings, snapshots, folder, self._all_owners, lambda: 0 in self.owners, _now),
                 self._archiver,
             )
+        self._eraser = Eraser(
+            settings,
+            folder,
+            lambda: list(self.owners.values()),
+            inquiry,
+            self._append_to_log,
+            _now,
+            snapshots,
+            self._archiver,
+            self.snapshotter,
+        )
         self.app = make_app(
             settings,
             group=self._main.group,
@@ -134,6 +146,7 @@ class FoldRole:
         if self._archiver is not None and self.snapshotter is not None:
             self._archiver.start()
             self.snapshotter.start()
+        self._eraser.start()
 
     def _all_owners(self) -> Iterable[PartitionOwner]:
         return [owner for owners in self._jobs.values() for owner in owners.open.values()]
@@ -141,6 +154,7 @@ class FoldRole:
     async def stop(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
+        await self._eraser.stop()
         if self._archiver is not None and self.snapshotter is not None:
             await self._archiver.stop()
             await self.snapshotter.stop()

@@ -17,6 +17,7 @@ from streams.core.ids import event_hash
 from streams.core.log import (
     Accessed,
     Config,
+    ErasureReached,
     LeaseGiven,
     LeaseInquiry,
     LeaseRecalled,
@@ -41,6 +42,7 @@ _UNIDENTIFIED = (
     Config,
     Refusal,
     Accessed,
+    ErasureReached,
     QuotaGranted,
     QuotaRejected,
     LeaseGiven,

@@ -1,0 +1,122 @@
+"""Whether topics still hold what was erased: by what Kafka has dropped, or by what stands there."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from aiokafka.structs import TopicPartition
+
+from streams import topology
+from streams.memory.traces import Traces
+from streams.runtime import clients, topics
+from streams.runtime.clients import Inquiry
+from streams.settings import Settings
+
+_MS = 1_000
+"""Microseconds."""
+_NEVER = 1 << 62
+CHANGELOG = "changelog"
+"""What receipts call it: its name is long."""
+
+Holds = Callable[[Any], bool]
+"""Whether a Kafka record holds what was erased."""
+
+
+class TopicPlace(msgspec.Struct, frozen=True):
+    """A topic in which contents may stand, as the broker has it."""
+
+    place: str
+    """What receipts call it."""
+    name: str
+    partitions: tuple[int, ...]
+    """Those in which a tenant's records may lie."""
+    compacted: bool
+    keeps: int | None
+    """How long it keeps what it does not need, microseconds; None: as long as it likes."""
+
+
+async def topic_places(settings: Settings, partition: int) -> list[TopicPlace]:
+    """Return all topics that an erasure has to reach, for tenants of a partition of the log."""
+    contents = {topic.name for topic in topology.topics(settings) if topic.contents}
+    found = []
+    for row in await topics.describe(settings):
+        if row["name"] not in contents or row["found"] is None:
+            continue
+        configs = row["found"]["configs"]
+        # Users key what they send as they like.
+        own = row["fixed_partitions"] or row["writers"] == ["fold"]
+        partitions = (partition,) if own else tuple(range(row["found"]["partitions"]))
+        compacted = "compact" in configs["cleanup.policy"]
+        place = row["name"].removeprefix(settings.topic_prefix)
+        if row["name"] == topology.name(settings, topology.changelog(settings)):
+            place = CHANGELOG
+        found.append(TopicPlace(place, row["name"], partitions, compacted, _keeps(configs)))
+    return found
+
+
+def _keeps(configs: dict[str, str]) -> int | None:
+    if "compact" in configs["cleanup.policy"]:
+        kept = int(configs.get("max.compaction.lag.ms", _NEVER))
+    else:
+        kept = int(configs["retention.ms"])
+        kept = kept + int(configs["segment.ms"]) if kept >= 0 else _NEVER
+    return None if kept >= _NEVER else kept * _MS
+
+
+async def ends(inquiry: Inquiry, topic: TopicPlace) -> tuple[int, ...]:
+    """Return where its partitions end now: what is erased lies below."""
+    return tuple([await inquiry.end(tp) for tp in _tps(topic)])
+
+
+async def dropped(inquiry: Inquiry, topic: TopicPlace, upto: Iterable[int]) -> bool:
+    """Whether Kafka has dropped all that lay below these offsets."""
+    for tp, end in zip(_tps(topic), upto, strict=False):
+        if (await inquiry.bounds(tp))[0] < end:
+            return False
+    return True
+
+
+async def holding(kafka: str, tp: TopicPartition, begin: int, end: int, holds: Holds) -> int:
+    """Count the records of a part of a topic that hold what was erased."""
+    count = 0
+    if begin < end:
+        async with clients.reader(kafka) as consumer:
+            async for records in clients.read_to(consumer, tp, begin, end):
+                count += sum(record.offset < end and holds(record) for record in records)
+    return count
+
+
+def holds_row(traces: Iterable[Traces]) -> Holds:
+    """Of the changelog's records."""
+    each = tuple(traces)
+    return lambda record: any(one.in_row(record.key, record.value or b"") for one in each)
+
+
+def holds_memory(traces: Iterable[Traces]) -> Holds:
+    """Of records of memory.records.v1."""
+    of_tenant = {one.tenant: one for one in traces}
+
+    def holds(record: Any) -> bool:
+        tenant, _, memory_id = (record.key or b"").decode().partition("/")
+        one = of_tenant.get(tenant)
+        if one is None or record.value is None:
+            return False
+        return one.gone(memory_id) or any(map(one.gone, _sources(record.value)))
+
+    return holds
+
+
+class _Sources(msgspec.Struct):
+    sources: list[str] = []
+
+
+_decode = msgspec.json.Decoder(_Sources).decode
+
+
+def _sources(value: bytes) -> list[str]:
+    # Most memories are made of nothing else.
+    return [] if b'"sources":[]' in value else _decode(value).sources
+
+
+def _tps(topic: TopicPlace) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, partition) for partition in topic.partitions]

@@ -1,0 +1,291 @@
+"""What an erasure reaches beyond the rows: real database, broker and folder; the clock is ours."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+from aiokafka.admin import RecordsToDelete
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from streams import topology
+from streams.adapters.object_folder import FolderStore
+from streams.core import log as facts
+from streams.core.log import VERSION, Body, Content, MemoryErase, Message, Origin, Record, Vector
+from streams.core.time import HOUR, SECOND
+from streams.memory.receipts import open_receipts, receipts
+from streams.memory.traces import Traces
+from streams.runtime import clients, eraser
+from streams.runtime import erasing_topics as kafka
+from streams.runtime.archive import list_segments, read_archive
+from streams.runtime.archiver import Archiver
+from streams.runtime.chunks import Chunk
+from streams.runtime.eraser import Eraser
+from streams.runtime.fold_jobs import fold_job
+from streams.runtime.snapshots import Bin, list_snapshots, read_manifest
+from streams.runtime.snapshotter import Snapshotter
+from streams.runtime.tables import read_table
+from streams.settings import Settings
+from streams.snapshots.names import Place, Position
+
+from .snapshot_bins import LAYOUT
+from .stores import PARTITION, TENANT, asking, take_over
+
+SECRET = b"the password is 4711"
+VECTOR = b"\x07VECTOR\x07"
+
+
+class World:
+    """A worker that owns one partition, with a log, a bucket and an eraser of its own."""
+
+    def __init__(self, settings: Settings, folder: Path, inquiry: clients.Inquiry) -> None:
+        self.settings, self.folder, self.inquiry = settings, folder, inquiry
+        self.tp = TP(topology.name(settings, topology.TENANT_LOG), PARTITION)
+        self.bin = Bin(FolderStore(folder / "bucket"), LAYOUT)
+        self.later = 0
+        self.owner: Any = None
+        self.said = 0
+
+    def now(self) -> int:
+        return time.time_ns() // 1000 + self.later
+
+    async def open(self) -> None:
+        name = f"{self.tp.topic}-{PARTITION}"
+        store = await take_over(self.settings, self.folder / name, fold_job(self.settings))
+        self.owner = SimpleNamespace(
+            tp=self.tp,
+            name=name,
+            partition=PARTITION,
+            state="running",
+            store=store,
+            changelog_incarnation=0,
+        )
+        owners = cast(Any, lambda: [self.owner])
+        self.producer = clients.plain_producer(self.settings.kafka)
+        await self.producer.start()
+        archiver = Archiver(self.settings, self.bin, owners)
+        self.snapshotter = Snapshotter(
+            *(self.settings, self.bin, self.folder, owners, lambda: True, self.now), archiver
+        )
+        self.eraser = Eraser(
+            self.settings,
+            self.folder,
+            owners,
+            self.inquiry,
+            self._append,
+            self.now,
+            self.bin,
+            archiver,
+            self.snapshotter,
+        )
+
+    async def close(self) -> None:
+        await self.producer.stop()
+        await self.owner.store.close()
+
+    async def _append(self, partition: int, key: bytes, value: bytes) -> None:
+        await self.producer.send_and_wait(self.tp.topic, value, key, partition)
+
+    async def say(self, body: Body, event: str = "") -> None:
+        """Append an event to the log, and fold what is there."""
+        self.said += 1
+        origin = Origin("in", 0, 0, self.said)
+        record = Record(VERSION, TENANT, origin, "/s", event or f"e{self.said}", self.now(), body)
+        await self._append(PARTITION, TENANT.encode(), facts.encode(record))
+        await self.fold()
+
+    async def remember(self, memory_id: str, text: bytes = b"x", subject: str = "") -> None:
+        content = Content(
+            *(text.decode(), 2, (), None, None, None, (), subject or None, memory_id, None, ()),
+            Vector("m", 0.1, VECTOR if text == SECRET else b"other"),
+        )
+        await self.say(Message("a", "", "", "", None, content))
+
+    async def fold(self) -> None:
+        """Fold what the log holds."""
+        store, tp = self.owner.store, TopicPartition(*self.tp)
+        end = await self.inquiry.end(tp)
+        async with clients.reader(self.settings.kafka) as consumer:
+            first = store.offset + 1
+            async for records in clients.read_to(consumer, tp, first, end):
+                await store.apply(Chunk(records[0].offset - 1, list(records)))
+
+    async def turn(self) -> dict[str, dict[str, str | None]]:
+        """Let the eraser look, and return how far the latest receipt has come, by place."""
+        self.eraser._rests_until.clear()
+        await self.eraser.look()
+        await self.fold()
+        shown = msgspec.to_builtins(receipts(self.owner.store.reader, TENANT))["erasures"][0]
+        self.completed = shown["completed"]
+        return {place["place"]: place for place in shown["places"]}
+
+    def files(self) -> bytes:
+        """All that lies in the database's tables, deleted or not, and its other files."""
+        folder = self.folder / self.owner.name
+        found = b""
+        for path in folder.iterdir():
+            if path.suffix == ".sst":
+                found += b"".join(row.key + row.value for row in read_table(path.read_bytes()))
+            elif path.is_file():
+                found += path.read_bytes()
+        return found
+
+    async def archived(self) -> bytes:
+        found = b""
+        async for part in read_archive(self.bin, self.place, Position(0, 0)):
+            found += b"".join(record.value or b"" for record in part.records)
+        return found
+
+    @property
+    def place(self) -> Place:
+        return Place(self.settings.group, *self.tp)
+
+
+@pytest.fixture
+async def world(installed: Settings, tmp_path: Path) -> AsyncIterator[World]:
+    async with asking(installed.kafka) as inquiry:
+        made = World(installed, tmp_path, inquiry)
+        await made.open()
+        yield made
+        await made.close()
+
+
+async def erased(world: World) -> None:
+    """Two memories, in files, archive and a snapshot; one of them is erased."""
+    await world.remember("m", SECRET, "customer-17")
+    await world.remember("n", b"what stays")
+    assert [taken.error for taken in await world.snapshotter.take(unchanged=True)] == [None]
+    assert SECRET in await world.archived()
+    assert SECRET in world.files()
+    assert VECTOR in world.files()
+    await world.say(MemoryErase("customer-17", (), "asked to"))
+
+
+async def test_files_and_archive_are_written_anew_at_once(world: World) -> None:
+    await erased(world)
+    damaged = world.folder / f"{world.owner.name}.damaged-1"
+    damaged.mkdir()
+    places = await world.turn()
+    assert places["local files"]["done"]
+    assert SECRET not in world.files()
+    assert VECTOR not in world.files()
+    assert b"what stays" in world.files()
+    assert not damaged.exists()
+    assert places["archive"]["done"]
+    said = await world.archived()
+    assert SECRET not in said
+    assert VECTOR not in said
+    assert b"what stays" in said
+    assert {segment.generation for segment in await list_segments(world.bin)} >= {1}
+    # A late copy is archived without what it says.
+    await world.remember("m", SECRET, "customer-17")
+    await world.remember("l", SECRET, "customer-18")
+    await world.say(MemoryErase(None, ("l",), "too"))
+    await world.turn()
+    assert SECRET not in await world.archived()
+    assert len(receipts(world.owner.store.reader, TENANT).erasures) == 2
+
+
+@pytest.mark.deep
+async def test_older_snapshots_go_when_no_upload_rests_on_them(world: World) -> None:
+    await erased(world)
+    await world.turn()
+    assert len(await list_snapshots(world.bin)) == 2
+    assert (await world.turn())["snapshots"]["by"]
+    assert len(await list_snapshots(world.bin)) == 2
+    world.later = eraser.RETIRE_AFTER + 60 * SECOND
+    assert (await world.turn())["snapshots"]["done"] is None
+    assert len(await list_snapshots(world.bin)) == 1
+    # Their files go with a collection, hours later.
+    ((before, _),) = marks(world, "snapshots")
+    manifest = await read_manifest(world.bin, (await list_snapshots(world.bin))[0])
+    kept = {LAYOUT.object(file.sha256) for file in manifest.objects}
+    gone = [
+        stored.name
+        for stored in world.bin.store.list(LAYOUT.objects)
+        if stored.name not in kept and stored.modified < before[2]
+    ]
+    assert gone
+    world.bin.store.delete(gone)
+    assert (await world.turn())["snapshots"]["done"]
+
+
+@pytest.mark.deep
+async def test_topics_are_reached_when_kafka_has_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await erased(world)
+    places = await world.turn()
+    log = "tenant.log.v1"
+    assert (places[log]["done"], places["changelog"]["done"]) == (None, None)
+    assert places[log]["by"] > places["changelog"]["by"]
+    assert places["agent.messages.v1"]["done"], "nothing was ever sent there"
+    tp = TopicPartition(*world.tp)
+    # As Kafka's retention does it.
+    await world.inquiry.admin.delete_records({tp: RecordsToDelete(await world.inquiry.end(tp))})
+    assert (await world.turn())[log]["done"]
+    changelog = TopicPartition(world.owner.store.job.changelog, PARTITION)
+    traces = [Traces(world.owner.store.reader, TENANT)]
+    end = await world.inquiry.end(changelog)
+    count = await kafka.holding(world.settings.kafka, changelog, 0, end, kafka.holds_row(traces))
+    assert count == 2, "the memory's row and its vector's"
+    world.later = 8 * HOUR
+    assert (await world.turn())["changelog"]["done"] is None
+    # As compaction leaves it.
+    monkeypatch.setattr(kafka, "holding", nothing)
+    world.later = 16 * HOUR
+    places = await world.turn()
+    assert places["changelog"]["done"]
+    assert places["memory.records.v1"]["done"]
+    assert world.completed is None, "snapshots are not reached"
+
+
+@pytest.mark.deep
+async def test_nobody_has_to_do_anything_twice(world: World) -> None:
+    await erased(world)
+    first = await world.turn()
+    end = await world.inquiry.end(TopicPartition(*world.tp))
+    assert await world.turn() == first
+    assert await world.inquiry.end(TopicPartition(*world.tp)) == end
+
+
+@pytest.mark.deep
+async def test_state_of_partitions_that_went_elsewhere_is_dropped(world: World) -> None:
+    await erased(world)
+    elsewhere = world.folder / f"{world.tp.topic}-7"
+    elsewhere.mkdir()
+    (elsewhere / "CURRENT").write_bytes(b"x")
+    await world.turn()
+    assert elsewhere.exists()
+    world.later = world.settings.erase_deadline_hours * HOUR // 4 + HOUR
+    await world.turn()
+    assert not elsewhere.exists()
+    assert (world.folder / world.owner.name).exists()
+
+
+@pytest.mark.deep
+async def test_what_comes_back_from_before_is_written_anew(world: World) -> None:
+    """A worker that had the partition once has old files of it."""
+    await erased(world)
+    await world.turn()
+    await world.close()
+    await world.open()
+    world.owner.store.db.put(b"~old", SECRET)
+    world.owner.store.db.flush()
+    world.owner.store.db.delete(b"~old")
+    assert SECRET in world.files()
+    await world.eraser._compact_again(world.owner, world.owner.store)
+    assert SECRET not in world.files()
+
+
+async def nothing(*_: Any) -> int:
+    return 0
+
+
+def marks(world: World, place: str) -> Iterator[tuple[tuple[int, ...], bool]]:
+    for _, row in open_receipts(world.owner.store.reader):
+        yield from ((each.upto, each.done) for each, _ in row.places if each.place == place)
