@@ -21,7 +21,7 @@ from tests.faults.kinds import BrokerFault, BucketFault, Fault, NetFault
 
 _ELSEWHERE = (
     *("migrate.read", "migrate.written", "restore.forbidden", "restore.written"),
-    *("changelog.written", "archive.rewritten"),
+    *("changelog.written", "archive.rewritten", "erase.compacted", "erase.retired"),
 )
 POINTS = tuple(point for point in failpoints.ALL if point not in _ELSEWHERE)
 """Those that workers pass in a run; commands and a changelog made anew have tests of their own."""
