@@ -145,9 +145,12 @@ def _forget_memories(
     rules = rules_of(view, tenant)
     found = list(islice(_candidates(view, tenant, erasure), LOOKED_AT + 1))
     erased = kept = work = 0
+    members: dict[str, MemoryRow] = {}
+    after = found[LOOKED_AT][0] if len(found) > LOOKED_AT else None
     for cursor, memory_id in found[:LOOKED_AT]:
         if work >= at_most:
-            return cursor, erased, kept
+            after = cursor
+            break
         row = memories.get(memory_id)
         if row is None or not _covers(erasure, row):
             continue
@@ -168,12 +171,16 @@ def _forget_memories(
         if held(view, rules, tenant, memory_id, row):
             kept += 1
             continue
-        memories.remove(memory_id, row)
+        if row.consolidated_into is None:
+            memories.remove(memory_id, row)
+        else:
+            members[memory_id] = row
         fence_ids(view, tenant, (memory_id, *row.sources), entry.timestamp)
-        erased += 1 + len(row.sources)
+        erased += 1 + sum(each not in members for each in row.sources)
         # A fence is a row of about ten that go with a memory.
         work += 1 + len(row.sources) // 10
-    return (found[LOOKED_AT][0] if len(found) > LOOKED_AT else None), erased, kept
+    memories.remove_members(list(members.items()))
+    return after, erased, kept
 
 
 def _covers(erasure: Erasure, row: MemoryRow) -> bool:

@@ -1,5 +1,7 @@
 """What is due goes: the earliest first, a bounded part with each tick."""
 
+from collections.abc import Sequence
+
 from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.sweep import SweepRow
@@ -30,20 +32,27 @@ def expire(view: View, entry: Entry, outputs: list[Effect], at_most: int) -> int
         found.append(key)
     if found:
         view.put(SWEPT, SweepRow(of_deadline(found[-1])[0]))
+    due: dict[str, list[tuple[str, MemoryRow]]] = {}
     for key in found:
-        _, memory = of_deadline(key)
-        _settle(view, entry, outputs, tenant_of(memory), id_of(memory), key)
+        memory = of_deadline(key)[1]
+        tenant, memory_id = tenant_of(memory), id_of(memory)
+        row = _settled(view, entry, outputs, tenant, memory_id, key)
+        if row is not None:
+            due.setdefault(tenant, []).append((memory_id, row))
+    for tenant, memories in due.items():
+        remove_due(Memories(view, entry, outputs, tenant), memories)
     return len(found)
 
 
-def _settle(
+def _settled(
     view: View, entry: Entry, outputs: list[Effect], tenant: str, memory_id: str, key: bytes
-) -> None:
+) -> MemoryRow | None:
+    """Return the row of a memory that goes; file the deadline anew of one that does not."""
     memories = Memories(view, entry, outputs, tenant)
     row = memories.get(memory_id)
     if row is None:
         view.delete(key)
-        return
+        return None
     rules = rules_of(view, tenant)
     due = due_of(row, rules)
     if due is None or due > entry.log_time:
@@ -52,26 +61,26 @@ def _settle(
         # Filed again when it is released.
         move(view, tenant, memory_id, row, row, None, rules)
     else:
-        remove_due(memories, view, entry, outputs, tenant, memory_id, row)
+        return row
+    return None
 
 
-def remove_due(
-    memories: Memories,
-    view: View,
-    entry: Entry,
-    outputs: list[Effect],
-    tenant: str,
-    memory_id: str,
-    row: MemoryRow,
-) -> None:
-    """Remove a memory that is due, and say so."""
-    ttl = ttl_of(row, rules_of(view, tenant))
-    assert ttl is not None
-    memories.remove(memory_id, row)
-    if fenced(view, rules_of(view, tenant), tenant, memory_id, row.subject, row.timestamp):
-        # Its erasure had only not come to it yet.
-        fence_ids(view, tenant, (memory_id,), entry.timestamp)
-    tell_expired(view, entry, outputs, tenant, memory_id, row.timestamp, ttl)
+def remove_due(memories: Memories, found: Sequence[tuple[str, MemoryRow]]) -> None:
+    """Remove memories of a tenant that are due, and say so."""
+    view, entry, tenant = memories.view, memories.entry, memories.tenant
+    for memory_id, row in found:
+        if row.consolidated_into is None:
+            memories.remove(memory_id, row)
+    # After those: the last of the others may come back, and move one of them to another tier.
+    memories.remove_members([each for each in found if each[1].consolidated_into is not None])
+    for memory_id, row in found:
+        rules = rules_of(view, tenant)
+        ttl = ttl_of(row, rules)
+        assert ttl is not None
+        if fenced(view, rules, tenant, memory_id, row.subject, row.timestamp):
+            # Its erasure had only not come to it yet.
+            fence_ids(view, tenant, (memory_id,), entry.timestamp)
+        tell_expired(view, entry, memories.outputs, tenant, memory_id, row.timestamp, ttl)
 
 
 def tell_expired(

@@ -1,6 +1,6 @@
 """A memory's rows, changed together: each change counts its bytes and sends its record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from msgspec import structs
@@ -125,14 +125,24 @@ class Memories:
         the others.
         """
         if before.consolidated_into is not None:
-            consolidated.leave_out(self, before.consolidated_into, [memory_id])
-            self.discard(memory_id, before)
+            self.remove_members([(memory_id, before)])
             return
         if before.consolidated:
             consolidated.abandon(self, memory_id)
         else:
             alike.leave(self.view, self.tenant, memory_id, before)
         self.erase(memory_id, before)
+
+    def remove_members(self, found: Sequence[tuple[str, MemoryRow]]) -> None:
+        """Remove archived memories; what they were members of is made anew once for all of them."""
+        going: dict[str, list[str]] = {}
+        for memory_id, row in found:
+            assert row.consolidated_into is not None
+            going.setdefault(row.consolidated_into, []).append(memory_id)
+        for whole, members in going.items():
+            consolidated.leave_out(self, whole, members)
+        for memory_id, row in found:
+            self.discard(memory_id, row)
 
     def erase(self, memory_id: str, before: MemoryRow) -> None:
         """Remove a memory that stands for itself, whatever else hangs on it."""

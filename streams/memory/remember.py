@@ -52,7 +52,7 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
             _tell_erased(view, entry, outputs, memory_id)
             return
         if is_due(before, rules, entry.log_time):
-            remove_due(memories, view, entry, outputs, record.tenant, memory_id, before)
+            remove_due(memories, [(memory_id, before)])
             before = None
         elif fenced(view, rules, record.tenant, memory_id, subject, before.timestamp):
             # It is said now of whom it speaks, who was erased when it was made.

@@ -1,12 +1,14 @@
 """When memories are due, and what a tenant's rules make of it; by examples."""
 
 import json
+from typing import Any
 
 import pytest
 from usage.memory_view import MemoryView
 from usage.writer import data, refolded
 
 from memory.memory_log import MemoryLog
+from memory.test_consolidation import Log, stored
 from streams.core.errors import ApiError
 from streams.core.log import RetentionSet, Vector
 from streams.core.time import DAY, SECOND, format_time
@@ -206,3 +208,36 @@ def test_what_was_stored_before_deadlines_were_is_filed() -> None:
     log.wait(0, ticks=2)
     assert list(log.view.scan(MemoryRow, MemoryRow.kind)) == []
     assert [row.dating for _, row in log.view.scan(ForgetRow, ForgetRow.kind)] == [None]
+
+
+@pytest.mark.parametrize("how", ["ttl", "ids", "subject"])
+def test_of_many_that_go_with_one_record_it_is_made_anew_once(how: str) -> None:
+    log = Log()
+    given: dict[str, Any] = {"subject": "who"} | ({"ttl_seconds": 60} if how == "ttl" else {})
+    for number in range(100):
+        log.say("same", memory_id=f"m{number:03}", given=given)
+    log.wait(1)
+    for number in range(2):
+        log.say("same", memory_id=f"stays{number}", given={"subject": "who"})
+    log.consolidate()
+    log.wait(2, ticks=3)
+    [one] = log.made()
+    assert len(one["sources"]) == 102
+    if how == "subject":
+        log.erase(subject="who", time=log.now - 3 * SECOND)
+    elif how == "ids":
+        log.erase(*(f"m{number:03}" for number in range(100)))
+    log.wait(60)
+    left = {"ttl": 102, "ids": 52, "subject": 52}[how]
+    at_once = {"ttl": DUE_AT_ONCE, "ids": 50, "subject": 50}[how]
+    while left > 2:
+        changes, at = log.view.changes, len(log.outputs)
+        log.wait(0, ticks=1)
+        told = [data(o) for o in log.outputs[at:] if o.type == "memory.consolidated"]
+        left = max(2, left - at_once)
+        assert [len(each["members"]) for each in told if "members" in each] == [left]
+        assert log.view.changes - changes < 1_000
+    assert [row.consolidated for _, row in log.view.scan(MemoryRow, MemoryRow.kind)].count(
+        True
+    ) == 1
+    assert stored(log) == used_bytes(log.view, "t1")
