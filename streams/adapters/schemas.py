@@ -45,7 +45,11 @@ _OUTPUT_FIELDS: dict[str, Schema] = {
     "first": _TIME,
     "last": _TIME,
     "last_accessed": _NO_TIME,
-    "gdpr_deletion_date": _NO_TIME | {"description": "timestamp + ttl_seconds."},
+    "gdpr_deletion_date": _NO_TIME
+    | {
+        "description": "timestamp + ttl_seconds; null without a ttl. Of a consolidated memory, "
+        "which has no ttl of its own, the last of its members'; null where one has none."
+    },
 }
 _ALERTS: dict[str, type[msgspec.Struct]] = {
     "usage.unpriced": UnpricedAlert,

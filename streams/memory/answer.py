@@ -8,12 +8,11 @@ from streams.core.fold import Rows
 from streams.core.log import Vector
 from streams.core.time import format_time
 from streams.memory.fixed import ONE
-from streams.memory.forget_rows import rules_of
+from streams.memory.hidden import Hidden
 from streams.memory.index import TenantIndex
 from streams.memory.question import Question
 from streams.memory.ranking import Filters, Found, search
 from streams.memory.record import shown
-from streams.memory.retention import dated
 from streams.memory.rows import MemoryRow, memory_key
 
 
@@ -48,6 +47,7 @@ def answer(
         The question's embedding; without one the ranking is by words and what memories carry, and
         no part of a score is called `dense`.
     """
+    hidden = Hidden(rows, tenant, now)
     found = search(
         index,
         question.query,
@@ -59,7 +59,7 @@ def answer(
     )
     results = [
         {
-            "memory": _record(rows, tenant, each.id),
+            "memory": _record(hidden, rows, tenant, each.id),
             "score": each.score / ONE,
             "parts": _parts(each, vector is not None) if question.explain else None,
         }
@@ -69,10 +69,12 @@ def answer(
     return Answer(msgspec.Raw(msgspec.json.encode(body)), tuple(each.id for each in found))
 
 
-def _record(rows: Rows, tenant: str, memory_id: str) -> msgspec.Raw:
+def _record(hidden: Hidden, rows: Rows, tenant: str, memory_id: str) -> msgspec.Raw:
     row = rows.get(MemoryRow, memory_key(tenant, memory_id))
     assert row is not None
-    return shown(tenant, memory_id, dated(row, rules_of(rows, tenant)))
+    seen = hidden.seen(memory_id, row)
+    assert seen is not None, "what nobody sees is not in the index"
+    return shown(tenant, memory_id, seen.row, seen.last)
 
 
 def _parts(found: Found, embedded: bool) -> dict[str, float]:

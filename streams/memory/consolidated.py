@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from streams.memory import alike
-from streams.memory.archived import made_of, texts
+from streams.memory.archived import made_of
 from streams.memory.bytes import bytes_of, room
 from streams.memory.consolidated_told import tell, tell_split
 from streams.memory.consolidation_rows import (
@@ -21,13 +21,17 @@ from streams.memory.consolidation_rows import (
     WorkRow,
     alike_key,
     consolidated_key,
+    members_key,
     work_key,
 )
-from streams.memory.grouping import Values, line, packed, values_of
+from streams.memory.forget_rows import rules_of
+from streams.memory.grouping import Values, line, values_of
 from streams.memory.mean import mean_vector
+from streams.memory.members import joined, latest, members_of, members_row, shown_now
 from streams.memory.memory_row import MemoryRow
 from streams.memory.record import measured
-from streams.memory.rows import VectorRow, memory_key, vector_key
+from streams.memory.remade import Remade, made_row, members, remade
+from streams.memory.rows import vector_key
 from streams.memory.summary import Member, summary, summed
 
 if TYPE_CHECKING:
@@ -67,7 +71,7 @@ def merge(
         found += zip(old.members, values_of(old), strict=True)
     found.sort(key=lambda pair: pair[0])
     rows = [each.row for each, _ in new]
-    made = _made(
+    made = made_row(
         template,
         found,
         common,
@@ -82,13 +86,17 @@ def merge(
         now = summed(before, now)
     kept = sum(row.size for row in rows)
     kept += (0 if before is None else before.size) + (0 if old is None else old.held)
-    growth = measured(tenant, memory_id, now)[1] + made.held - kept
+    dates = members_row(rows)
+    if before is not None:
+        dates = joined(members_of(view, tenant, memory_id, before), dates)
+    size = measured(tenant, memory_id, now, latest(dates, rules_of(view, tenant)))[1]
+    growth = size + made.held - kept
     if growth > 0 and growth > room(view, memories.entry, tenant) - bytes_of(view, tenant).used:
         return None
     with memories.together():
         for each, _ in new:
             memories.archive(each.id, each.row, memory_id)
-        _write(memories, memory_id, before, old, now, made, vector)
+        _write(memories, memory_id, before, old, Remade(now, made, dates, vector))
         _open(memories, memory_id, now, made)
     tell(memories, memory_id, made)
     return made
@@ -106,9 +114,8 @@ def leave_out(
     before, old = memories.get(memory_id), made_of(view, tenant, memory_id)
     if before is None or old is None:
         return []
-    said = texts(old)
     out = set(gone)
-    found = [_member(memories, each, text) for each, text in said.items()]
+    found = members(view, tenant, old)
     going = [each for each in found if each.id in out]
     staying = [each for each in found if each.id not in out]
     if len(staying) < 2:
@@ -119,30 +126,13 @@ def leave_out(
         if not quiet:
             tell_split(memories, memory_id, [each.id for each in staying])
         return going
-    vector = mean_vector(view, tenant, [each.id for each in staying])
-    pairs = zip(old.members, values_of(old), strict=True)
-    made = _made(
-        old.template,
-        [pair for pair in pairs if pair[0][-1] not in out],
-        old.alike,
-        sum(measured(tenant, each.id, each.row)[1] for each in staying),
-        sum(each.row.vector_bytes for each in staying),
-    )
-    now = summary(line(made), made.members, [each.row for each in staying], vector)
-    counted = sum(each.row.access_count for each in going)
-    now = structs.replace(
-        now,
-        use=before.use,
-        working=before.working,
-        revision=before.revision + 1,
-        access_count=max(0, before.access_count - counted),
-        last_accessed=before.last_accessed,
-    )
+    new = remade(view, tenant, before, old, found, out)
+    now = structs.replace(new.row, revision=before.revision + 1)
     with memories.together():
-        if _write(memories, memory_id, before, old, now, made, vector):
-            _open(memories, memory_id, now, made)
+        if _write(memories, memory_id, before, old, new._replace(row=now)):
+            _open(memories, memory_id, now, new.made)
     if not quiet:
-        tell(memories, memory_id, made)
+        tell(memories, memory_id, new.made)
     return going
 
 
@@ -209,6 +199,7 @@ def _dissolve(
 def _forget(memories: "Memories", memory_id: str, old: ConsolidatedRow, project: str) -> None:
     close(memories, memory_id)
     memories.view.delete(consolidated_key(memories.tenant, memory_id))
+    memories.view.delete(members_key(memories.tenant, memory_id))
     memories.add_bytes(-old.held, project)
 
 
@@ -217,14 +208,14 @@ def _write(
     memory_id: str,
     before: MemoryRow | None,
     old: ConsolidatedRow | None,
-    now: MemoryRow,
-    made: ConsolidatedRow,
-    vector: VectorRow | None,
+    new: Remade,
 ) -> bool:
     """Write what a consolidated memory is now; whether it could be extended before."""
     view, tenant = memories.view, memories.tenant
+    now, made, dates, vector = new
     opened = close(memories, memory_id)
     view.put(consolidated_key(tenant, memory_id), made)
+    view.put(members_key(tenant, memory_id), shown_now(dates, rules_of(view, tenant)))
     memories.add_bytes(made.held - (0 if old is None else old.held), now.cost_attribution)
     if vector is not None:
         view.put(vector_key(tenant, memory_id), vector)
@@ -235,26 +226,6 @@ def _write(
     else:
         memories.put(memory_id, before, now)
     return opened
-
-
-def _member(memories: "Memories", memory_id: str, text: str) -> Member:
-    row = memories.view.get(MemoryRow, memory_key(memories.tenant, memory_id))
-    assert row is not None
-    return Member(memory_id, structs.replace(row, text=text, consolidated_into=None))
-
-
-def _made(
-    template: bytes,
-    found: Sequence[tuple[tuple[int, int, str], Values]],
-    common: bytes,
-    bytes_before: int,
-    vectors: int,
-) -> ConsolidatedRow:
-    """What is made of members with these values and so many bytes of vectors."""
-    rule, columns = packed([values for _, values in found])
-    members = tuple(member for member, _ in found)
-    held = len(columns) + vectors
-    return ConsolidatedRow(rule, template, columns, members, bytes_before, held, common)
 
 
 def _open(memories: "Memories", memory_id: str, now: MemoryRow, made: ConsolidatedRow) -> None:

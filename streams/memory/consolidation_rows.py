@@ -30,6 +30,26 @@ class ConsolidatedRow(Row, frozen=True, array_like=True):
     """What they have in common (`alike.alike`)."""
 
 
+class MembersRow(Row, frozen=True, array_like=True, gc=False):
+    """What a consolidated memory's members say together, so that readers need not ask each.
+
+    Pairs are the earliest and the latest, microseconds; None: there is none.
+    """
+
+    kind: ClassVar[bytes] = b"0+"
+
+    subject: str | None
+    """Whose they are."""
+    due: tuple[int, int] | None
+    """Deadlines of those with a ttl of their own."""
+    timed: tuple[int, int] | None
+    """Event times of those."""
+    bare: tuple[int, int] | None
+    """Event times of all others."""
+    shown: int | None = None
+    """The deletion date that the consolidated memory's record showed when it last went out."""
+
+
 class AlikeRow(Row, frozen=True, array_like=True, gc=False):
     """A memory among those that it may be merged with; of a consolidated one, what that has."""
 
@@ -75,7 +95,7 @@ class WorkRow(Row, frozen=True, array_like=True):
     """Merges of a run so far, their members, and bytes."""
 
 
-ROWS: tuple[type[Row], ...] = (ConsolidatedRow, AlikeRow, DirtyRow, WorkRow)
+ROWS: tuple[type[Row], ...] = (ConsolidatedRow, MembersRow, AlikeRow, DirtyRow, WorkRow)
 
 SCHEDULE = WorkRow.kind
 """Key of the run over everything; a tenant's work lies behind it."""
@@ -84,6 +104,11 @@ SCHEDULE = WorkRow.kind
 def consolidated_key(tenant: str, memory_id: str) -> bytes:
     """Key of what a consolidated memory was made of."""
     return tenant_key(ConsolidatedRow, tenant, memory_id.encode())
+
+
+def members_key(tenant: str, memory_id: str) -> bytes:
+    """Key of what a consolidated memory's members say together."""
+    return tenant_key(MembersRow, tenant, memory_id.encode())
 
 
 def alike_prefix(tenant: str, alike: bytes) -> bytes:

@@ -8,6 +8,7 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.log import RetentionSet
 from streams.core.rows import tenant_key
+from streams.memory.consolidation_rows import members_key
 from streams.memory.deadlines import file, filed, put
 from streams.memory.forget_rows import (
     NO_RULES,
@@ -18,6 +19,7 @@ from streams.memory.forget_rows import (
     rules_of,
 )
 from streams.memory.holds import move_subject
+from streams.memory.members import members_of, shown_now
 from streams.memory.memories import Memories
 from streams.memory.memory_row import MemoryRow
 from streams.memory.retention import due_of
@@ -103,7 +105,13 @@ def _date_one(
             put(view, due, memory_key(owner, memory_id))
         move_subject(view, owner, memory_id, None, row)
         return due is not None or row.subject is not None
-    if filed(view, owner, memory_id, row, rules) == due_of(row, rules):
+    if row.consolidated:
+        members = members_of(view, owner, memory_id, row)
+        now = shown_now(members, rules)
+        if now == members:
+            return False
+        view.put(members_key(owner, memory_id), now)
+    elif filed(view, owner, memory_id, row, rules) == due_of(row, rules):
         return False
     file_anew(Memories(view, entry, outputs, owner), view, owner, memory_id, row)
     return True

@@ -2,9 +2,11 @@
 
 import msgspec
 
+from streams.memory.consolidation_rows import MembersRow
+
 WORKING, LONG_TERM = 0, 1
-NO_TTL, NEVER = -1, -2
-"""Ttls of memories that have none: a default may count for it, or never does."""
+NO_TTL = -1
+"""Ttl of a memory that has none of its own: a default may count for it."""
 LOW, MEDIUM, HIGH, CRITICAL = 1, 2, 3, 4
 
 
@@ -42,3 +44,5 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """int8; its scale does not matter for a cosine."""
     ttl: int = NO_TTL
     """Its own, seconds."""
+    members: MembersRow | None = None
+    """Of a consolidated memory: when its members are due, and whose they are."""

@@ -7,8 +7,11 @@ import msgspec
 from streams.core.fold import Reader, Rows
 from streams.core.rows import tenant_key
 from streams.memory.archived import made_of
-from streams.memory.document import LONG_TERM, NEVER, NO_TTL, WORKING, Document
+from streams.memory.consolidation_rows import ConsolidatedRow, MembersRow
+from streams.memory.document import LONG_TERM, NO_TTL, WORKING, Document
 from streams.memory.grouping import values_of
+from streams.memory.members import members_of
+from streams.memory.remade import Remade
 from streams.memory.rows import MemoryRow, VectorRow, memory_key, vector_key
 
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -52,17 +55,35 @@ def document(rows: Rows, tenant: str, memory_id: str) -> Document | None:
     return None if row is None else _document(rows, tenant, memory_id, row)
 
 
+def document_of(memory_id: str, new: Remade) -> Document:
+    """Make the document of what a consolidated memory is without some of its members."""
+    return _made(memory_id, new.row, new.made, new.members, new.vector)
+
+
 def _document(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> Document | None:
     if row.consolidated_into is not None:
         return None
-    vector = None
+    vector = made = members = None
     if row.embedding_model is not None:
         vector = rows.get(VectorRow, vector_key(tenant, memory_id))
+    if row.consolidated:
+        made = made_of(rows, tenant, memory_id)
+        members = members_of(rows, tenant, memory_id, row)
+    return _made(memory_id, row, made, members, vector)
+
+
+def _made(
+    memory_id: str,
+    row: MemoryRow,
+    made: ConsolidatedRow | None,
+    members: MembersRow | None,
+    vector: VectorRow | None,
+) -> Document:
     state = {} if row.cluster_state is None else _object.decode(row.cluster_state)
     metadata = {} if row.metadata is None else _object.decode(row.metadata)
     return Document(
         id=memory_id,
-        content=_said(rows, tenant, memory_id, row),
+        content=row.text if made is None else _said(row.text, made),
         timestamp=row.timestamp,
         place=row.place,
         revision=row.revision,
@@ -81,17 +102,15 @@ def _document(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> Docume
         used_at=row.last_accessed or 0,
         model=None if vector is None else vector.model,
         vector=None if vector is None else vector.data,
-        ttl=NEVER if row.consolidated else NO_TTL if row.ttl_seconds is None else row.ttl_seconds,
+        ttl=NO_TTL if row.ttl_seconds is None else row.ttl_seconds,
+        members=members,
     )
 
 
-def _said(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> str:
-    """What a memory is found by: a consolidated one by its members' values too, each once."""
-    made = made_of(rows, tenant, memory_id) if row.consolidated else None
-    if made is None:
-        return row.text
+def _said(text: str, made: ConsolidatedRow) -> str:
+    """What a consolidated memory is found by: its members' values too, each once."""
     values = dict.fromkeys(value for each in values_of(made) for value in each)
-    return " ".join([row.text, *values])
+    return " ".join([text, *values])
 
 
 def metadata_text(value: Any) -> str:

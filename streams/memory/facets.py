@@ -118,5 +118,8 @@ def _values(document: Document) -> Iterable[tuple[str, str]]:
     ):
         if value is not None:
             yield kind, value
+    if document.members is not None and document.members.subject:
+        # A correction may have named another one: it is the members' all the same.
+        yield SUBJECT, document.members.subject
     for key, text in document.metadata:
         yield METADATA, metadata_value(key, text)

@@ -19,10 +19,21 @@ def held(rows: Rows, rules: RulesRow | None, tenant: str, memory_id: str, row: M
     """Whether a memory is on hold, by its id or its subject, or with what it is a part of."""
     if rules is None or not rules.holds:
         return False
-    if row.subject and _on_hold(rows, tenant, SUBJECT, row.subject):
+    if on_hold(rows, rules, tenant, memory_id, row.subject):
         return True
     whole = () if row.consolidated_into is None else (row.consolidated_into,)
-    return any(_on_hold(rows, tenant, ID, each) for each in (memory_id, *row.sources, *whole))
+    return any(_on_hold(rows, tenant, ID, each) for each in (*row.sources, *whole))
+
+
+def on_hold(
+    rows: Rows, rules: RulesRow | None, tenant: str, memory_id: str, subject: str | None
+) -> bool:
+    """Whether this id or this subject is on hold."""
+    if rules is None or not rules.holds:
+        return False
+    if subject and _on_hold(rows, tenant, SUBJECT, subject):
+        return True
+    return _on_hold(rows, tenant, ID, memory_id)
 
 
 def _on_hold(rows: Rows, tenant: str, what: bytes, name: str) -> bool:

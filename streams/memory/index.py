@@ -13,17 +13,22 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.core.time import SECOND
 from streams.memory.analyzer import terms
 from streams.memory.columns import Column
 from streams.memory.dense import Dense
-from streams.memory.document import Document
+from streams.memory.document import NO_TTL, Document
 from streams.memory.facets import Facets
+from streams.memory.forget_rows import RulesRow
 from streams.memory.lexical import Lexical
+from streams.memory.members import begins
 from streams.memory.postings import MAX_SLOTS
 from streams.memory.related import NONE, Related
 from streams.memory.sessions import Sessions
 
 _DEAD_BEFORE_COMPACTION = 64
+_FAR = 2**63 - 1
+"""A time that never comes."""
 
 
 class TenantIndex:
@@ -44,7 +49,9 @@ class TenantIndex:
         self._tiers = Column(np.uint8)
         self._uses = Column(np.uint32)
         self._used_at = Column(np.int64)
-        self._ttls = Column(np.int64)
+        self._firsts = Column(np.int64)
+        self._dues = Column(np.int64)
+        self._bares = Column(np.int64)
         self._columns = (
             self._alive,
             self._timestamps,
@@ -54,8 +61,14 @@ class TenantIndex:
             self._tiers,
             self._uses,
             self._used_at,
-            self._ttls,
+            self._firsts,
+            self._dues,
+            self._bares,
         )
+        self.withheld: dict[str, tuple[str, ...] | None] = {}
+        """What was taken out though it is in the rows: all of a memory, or these members of it."""
+        self.obeyed: RulesRow | None = None
+        """The rules by which that was."""
         self.lexical = Lexical()
         self.facets = Facets()
         self.related = Related()
@@ -102,7 +115,7 @@ class TenantIndex:
                 document.tier,
                 min(document.uses, 0xFFFFFFFF),
                 document.used_at,
-                document.ttl,
+                *_keeping(document),
             ),
             strict=True,
         ):
@@ -128,8 +141,14 @@ class TenantIndex:
             self.used(document.id, document.uses, document.used_at)
             self.moved(document.id, document.tier)
 
+    def withhold(self, memory_id: str) -> None:
+        """Take out a memory that is in the rows, so that it may come back."""
+        self.remove(memory_id)
+        self.withheld[memory_id] = None
+
     def remove(self, memory_id: str) -> bool:
         """Forget a memory; False when there is none of this id."""
+        self.withheld.pop(memory_id, None)
         slot = self._slots.get(memory_id)
         if slot is None:
             return False
@@ -193,8 +212,19 @@ class TenantIndex:
         return self._used_at.values
 
     @property
-    def ttls(self) -> NDArray[np.int64]:
-        return self._ttls.values
+    def firsts(self) -> NDArray[np.int64]:
+        """Event time; of a consolidated memory that of its first member."""
+        return self._firsts.values
+
+    @property
+    def dues(self) -> NDArray[np.int64]:
+        """Deadline by its own ttl; of a consolidated memory the first of its members'."""
+        return self._dues.values
+
+    @property
+    def bares(self) -> NDArray[np.int64]:
+        """Event time without a ttl; of a consolidated memory the first of such members'."""
+        return self._bares.values
 
     @property
     def nbytes(self) -> int:
@@ -233,6 +263,17 @@ class TenantIndex:
             self._dense[space].keep(slots)
             if not len(self._dense[space]):
                 del self._dense[space]
+
+
+def _keeping(document: Document) -> tuple[int, int, int]:
+    """When a memory happened and is due by its own ttl, and when it happened if it has none."""
+    members, time = document.members, document.timestamp
+    if members is not None:
+        due = _FAR if members.due is None else members.due[0]
+        return begins(members), due, _FAR if members.bare is None else members.bare[0]
+    if document.ttl == NO_TTL:
+        return time, _FAR, time
+    return time, min(time + document.ttl * SECOND, _FAR), _FAR
 
 
 def _space(model: str, dimensions: int) -> str:

@@ -13,9 +13,9 @@ from streams.memory.bytes import add_bytes, move_bytes
 from streams.memory.deadlines import file
 from streams.memory.forget_rows import rules_of
 from streams.memory.holds import held, move_subject
+from streams.memory.members import as_shown
 from streams.memory.prunable import move, place
 from streams.memory.record import measured
-from streams.memory.retention import dated
 from streams.memory.rows import (
     CONFIG_KEY,
     NO_CONFIG,
@@ -85,7 +85,7 @@ class Memories:
         """Write a memory, count it and its bytes, and send its record."""
         view, tenant, stored = self.view, self.tenant, before
         rules = rules_of(view, tenant)
-        json, size = measured(tenant, memory_id, dated(now, rules))
+        json, size = measured(tenant, memory_id, *as_shown(view, rules, tenant, memory_id, now))
         now = structs.replace(now, size=size)
         view.put(memory_key(tenant, memory_id), now)
         kept, project = 0, now.cost_attribution

@@ -22,6 +22,7 @@ def page(
     *,
     limit: int,
     after: bytes | None,
+    enough: Callable[[], bool] | None = None,
 ) -> tuple[list[T], bytes | None]:
     """Show the rows under a prefix, in the order of their keys.
 
@@ -33,6 +34,8 @@ def page(
         At most so many; there may be fewer before the end.
     after : bytes, optional
         Where an earlier page ended: its second value.
+    enough : callable, optional
+        Whether the page ends with the row that was shown last.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def page(
     items: list[T] = []
     last = None
     for seen, (key, row) in enumerate(reader.scan(kind, prefix, start=after)):
-        if len(items) == limit or seen > SCANNED:
+        if len(items) == limit or seen > SCANNED or (enough is not None and enough()):
             return items, last
         if key == after:
             continue

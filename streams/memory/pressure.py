@@ -22,10 +22,10 @@ from streams.memory.bytes import bytes_of, know_least, quota_of, room, tier_of
 from streams.memory.document import CRITICAL, HIGH, MEDIUM
 from streams.memory.forget_rows import rules_of
 from streams.memory.leases import held
+from streams.memory.members import as_shown
 from streams.memory.memories import Memories
 from streams.memory.prunable import least_first, place
 from streams.memory.record import PRIORITIES, measured
-from streams.memory.retention import dated
 from streams.memory.rows import MemoryRow, id_of_worth, memory_key, worth_per_byte
 from streams.memory.use import used
 
@@ -56,8 +56,9 @@ def for_memory(
     """How a memory that is written or corrected finds room; None: it does not."""
     if room(view, entry, tenant) - bytes_of(view, tenant).used >= ROOMY:
         return Way()
-    shown = dated(structs.replace(now, working=True), rules_of(view, tenant))
-    size = measured(tenant, memory_id, shown)[1]
+    working = structs.replace(now, working=True)
+    shown = as_shown(view, rules_of(view, tenant), tenant, memory_id, working)
+    size = measured(tenant, memory_id, *shown)[1]
     growth = size - (0 if before is None else before.size)
     worth = place(structs.replace(now, working=True, size=size), memory_id)
     return find(view, entry, tenant, growth, now.priority, worth, itself=place(before, memory_id))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from streams.core.fold import Output, Reader
 from streams.core.ids import derived_id
 from streams.memory.forget_rows import rules_of
+from streams.memory.members import as_shown
 from streams.memory.memories import RECORDS
 from streams.memory.record import measured
-from streams.memory.retention import dated
 from streams.memory.rows import MemoryRow, id_of, tenant_of
 
 
@@ -23,12 +23,13 @@ def published(rows: Reader, mark: str) -> Iterator[Output]:
         if row.consolidated_into is not None:
             continue
         tenant, memory_id = tenant_of(key), id_of(key)
+        rules = rules_of(rows, tenant)
         yield Output(
             RECORDS,
             tenant,
             "memory.record",
             derived_id(RECORDS, mark, tenant, memory_id),
             memory_id,
-            measured(tenant, memory_id, dated(row, rules_of(rows, tenant)))[0],
+            measured(tenant, memory_id, *as_shown(rows, rules, tenant, memory_id, row))[0],
             f"{tenant}/{memory_id}",
         )

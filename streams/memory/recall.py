@@ -5,14 +5,15 @@ import msgspec
 from streams.core.errors import ApiError
 from streams.core.fold import Reader
 from streams.core.rows import tenant_key
-from streams.memory.archived import whole
 from streams.memory.hidden import Hidden
 from streams.memory.pages import page
 from streams.memory.record import PRIORITIES, shown, tier_of
-from streams.memory.retention import dated
 from streams.memory.rows import MemoryRow, TimelineRow, id_of, id_on_timeline, memory_key
 
 Page = tuple[list[msgspec.Raw], bytes | None]
+
+MEMBERS = 3_000
+"""After so many members that a page had to look at it ends."""
 
 
 def memory(reader: Reader, tenant: str, memory_id: str, *, log_time: int) -> msgspec.Raw:
@@ -25,10 +26,10 @@ def memory(reader: Reader, tenant: str, memory_id: str, *, log_time: int) -> msg
     """
     row = reader.get(MemoryRow, memory_key(tenant, memory_id))
     hidden = Hidden(reader, tenant, log_time)
-    row = None if row is None else whole(reader, tenant, memory_id, row)
-    if row is None or hidden.hides(memory_id, row):
+    seen = None if row is None else hidden.seen(memory_id, row)
+    if seen is None:
         raise ApiError(404, "not_found", f"there is no memory {memory_id}")
-    return shown(tenant, memory_id, dated(row, hidden.rules))
+    return shown(tenant, memory_id, seen.row, seen.last)
 
 
 def memories(
@@ -64,19 +65,25 @@ def memories(
     """
     hidden = Hidden(reader, tenant, log_time)
 
-    def chosen(memory_id: str, row: MemoryRow | None) -> msgspec.Raw | None:
-        # Reads see the database, not a moment of it: a memory may have gone meanwhile.
-        if (
-            row is not None
-            and tier in (None, tier_of(row))
+    def wanted(row: MemoryRow) -> bool:
+        return (
+            tier in (None, tier_of(row))
             and agent in (None, row.agent)
             and session in (None, row.session)
             and priority in (None, PRIORITIES[row.priority - 1])
-            and not hidden.hides(memory_id, row)
-        ):
-            row = whole(reader, tenant, memory_id, row)
-            return None if row is None else shown(tenant, memory_id, dated(row, hidden.rules))
-        return None
+        )
+
+    def chosen(memory_id: str, row: MemoryRow | None) -> msgspec.Raw | None:
+        # Reads see the database, not a moment of it: a memory may have gone meanwhile.
+        if row is None or not (row.consolidated or wanted(row)):
+            return None
+        seen = hidden.seen(memory_id, row)
+        if seen is None or not wanted(seen.row):
+            return None
+        return shown(tenant, memory_id, seen.row, seen.last)
+
+    def enough() -> bool:
+        return hidden.looked > MEMBERS
 
     if tier == "archived":
         start = tenant_key(MemoryRow, tenant)
@@ -84,11 +91,11 @@ def memories(
         def archived(key: bytes, row: MemoryRow) -> msgspec.Raw | None:
             return chosen(id_of(key), row)
 
-        return page(reader, MemoryRow, start, archived, limit=limit, after=after)
+        return page(reader, MemoryRow, start, archived, limit=limit, after=after, enough=enough)
     prefix = tenant_key(TimelineRow, tenant)
 
     def show(key: bytes, _: TimelineRow) -> msgspec.Raw | None:
         memory_id = id_on_timeline(key, prefix)
         return chosen(memory_id, reader.get(MemoryRow, memory_key(tenant, memory_id)))
 
-    return page(reader, TimelineRow, prefix, show, limit=limit, after=after)
+    return page(reader, TimelineRow, prefix, show, limit=limit, after=after, enough=enough)

@@ -35,7 +35,11 @@ class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_accessed: str | None
     ttl_seconds: int | None
     gdpr_deletion_date: Annotated[
-        str | None, Meta(description="timestamp + ttl_seconds; null without a ttl.")
+        str | None,
+        Meta(
+            description="timestamp + ttl_seconds; null without a ttl. Of a consolidated memory, "
+            "which has no ttl of its own, the last of its members'; null where one has none."
+        ),
     ]
     cost_attribution: str | None
     cluster_state: dict[str, Any] | None
@@ -70,27 +74,36 @@ def deletion_date(timestamp: int, ttl_seconds: int | None) -> int | None:
     return None if ttl_seconds is None else timestamp + ttl_seconds * SECOND
 
 
-def shown(tenant: str, memory_id: str, row: MemoryRow) -> msgspec.Raw:
+def shown(tenant: str, memory_id: str, row: MemoryRow, last: int | None = None) -> msgspec.Raw:
     """Write a record as the API shows it."""
-    return msgspec.Raw(measured(tenant, memory_id, row)[0])
+    return msgspec.Raw(measured(tenant, memory_id, row, last)[0])
 
 
-def measured(tenant: str, memory_id: str, row: MemoryRow) -> tuple[bytes, int]:
+def measured(
+    tenant: str, memory_id: str, row: MemoryRow, last: int | None = None
+) -> tuple[bytes, int]:
     """Write a record as JSON, and count its bytes.
+
+    Parameters
+    ----------
+    last : int, optional
+        Of a consolidated memory: when all its members are due.
 
     Returns
     -------
     json, size
         ``size`` stands in the JSON already.
     """
-    bare = _json(public(tenant, memory_id, row))
+    bare = _json(public(tenant, memory_id, row, last))
     size = len(bare) + row.vector_bytes
     return b'%b,"bytes":%d}' % (bare[:-1], size), size
 
 
-def public(tenant: str, memory_id: str, row: MemoryRow) -> MemoryRecord:
+def public(tenant: str, memory_id: str, row: MemoryRow, last: int | None = None) -> MemoryRecord:
     """Make the record of a row, without its bytes."""
-    due = deletion_date(row.timestamp, row.ttl_seconds)
+    # A consolidated memory is kept as long as its members are, whatever a correction gave it.
+    ttl_seconds = None if row.consolidated else row.ttl_seconds
+    due = last if row.consolidated else deletion_date(row.timestamp, ttl_seconds)
     # Objects are kept as JSON; the encoder takes them in as they are.
     cluster_state: Any = None if row.cluster_state is None else msgspec.Raw(row.cluster_state)
     metadata: Any = None if row.metadata is None else msgspec.Raw(row.metadata)
@@ -110,7 +123,7 @@ def public(tenant: str, memory_id: str, row: MemoryRow) -> MemoryRecord:
         related_memories=list(row.related_memories),
         access_count=row.access_count,
         last_accessed=None if row.last_accessed is None else format_time(row.last_accessed),
-        ttl_seconds=row.ttl_seconds,
+        ttl_seconds=ttl_seconds,
         gdpr_deletion_date=None if due is None else format_time(due),
         cost_attribution=row.cost_attribution or None,
         cluster_state=cluster_state,

@@ -36,7 +36,8 @@ def line(template: Template, columns: Sequence[Column], count: int, first: int, 
     if len(said) > _LINE:
         said = f"{said[:_LINE]}…"
     when = " to ".join(dict.fromkeys([_second(first), _second(last)]))
-    return f"{said} ({count} times, {when})"
+    often = "once" if count == 1 else f"{count} times"
+    return f"{said} ({often}, {when})"
 
 
 def _shown(values: Sequence[str]) -> str:
