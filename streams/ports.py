@@ -115,6 +115,19 @@ class SnapshotTaken(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """What was found of erased contents in one place."""
+
+    place: str
+    looked: int
+    """Records or rows, those too that are deleted but still there."""
+    found: int
+    where: tuple[str, ...]
+    """The first few of them."""
+    error: str | None = None
+    """What could not be read."""
+
+
 class Snapshot(Rows, Protocol):
     """Committed rows of one moment, for any thread."""
 
@@ -199,6 +212,9 @@ class Cluster(Protocol):
 
     async def snapshot(self) -> list[SnapshotTaken]:
         """Take snapshots of this process's own partitions, control's among them."""
+
+    async def erased(self, tenant: str, texts: Sequence[str]) -> list[Looked]:
+        """Look for what was erased of a tenant of this process's own, and for texts."""
 
     async def migrations(self, *, rows: bool) -> list[MigrationStatus]:
         """Versions of this process's own partitions, control's among them; ``rows``: counted."""

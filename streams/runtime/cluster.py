@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
@@ -11,9 +11,11 @@ from aiokafka.structs import TopicPartition
 from streams import topology
 from streams.core.envelope import open_envelope, read_headers
 from streams.core.errors import Failed, Refused, StoreDamaged, StoreLost
+from streams.core.ids import partition_of
 from streams.core.time import format_time
 from streams.ports import (
     LocalPartition,
+    Looked,
     MigrationStatus,
     Owner,
     PartitionStatus,
@@ -26,6 +28,7 @@ from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership
 from streams.runtime.rewriting import count_rows
 from streams.runtime.snapshotter import Snapshotter
+from streams.runtime.verifying import Verifier
 from streams.settings import Settings
 
 POLL_S = 0.02
@@ -52,6 +55,8 @@ class KafkaCluster:
         Its partitions of other logs: control, if it is here.
     snapshotter : Snapshotter, optional
         Takes snapshots of them.
+    verifier : Verifier, optional
+        Looks for what was erased.
     ready : callable
         None when the process does its work, else what it waits for.
     """
@@ -65,6 +70,7 @@ class KafkaCluster:
         ready: Callable[[], str | None],
         others: Callable[[], Iterable[PartitionOwner]] = tuple,
         snapshotter: Snapshotter | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self.partitions = settings.partitions
         self.ready = ready
@@ -73,6 +79,7 @@ class KafkaCluster:
         self._owners = owners
         self._others = others
         self._snapshotter = snapshotter
+        self._verifier = verifier
         self._log = topology.name(settings, topology.TENANT_LOG)
         self._control = TopicPartition(topology.name(settings, topology.TENANT_CONTROL), 0)
         self._inquiry = inquiry
@@ -99,6 +106,20 @@ class KafkaCluster:
         if self._snapshotter is None:
             return []
         return await self._snapshotter.take(unchanged=True)
+
+    async def erased(self, tenant: str, texts: Sequence[str]) -> list[Looked]:
+        """Look for what was erased of a tenant of this process's own, and for texts.
+
+        Raises
+        ------
+        StoreLost
+            Its partition is another one's now.
+        """
+        owner = self._owners.get(partition_of(tenant, self.partitions))
+        if self._verifier is None or owner is None:
+            raise StoreLost("the partition is not here")
+        with _answering():
+            return await self._verifier.look(owner, tenant, texts)
 
     async def migrations(self, *, rows: bool) -> list[MigrationStatus]:
         """Tell in which versions this process's own partitions are."""

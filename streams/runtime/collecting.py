@@ -14,6 +14,7 @@ from streams.runtime.failpoints import reach
 from streams.runtime.snapshots import Bin, Clock, Listed, list_snapshots, read_manifest, together
 from streams.snapshots.garbage import DELETE_WITHIN, Stored, garbage, retired
 from streams.snapshots.manifest import BadManifest, Manifest
+from streams.snapshots.names import Place
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,19 @@ async def collect(of: Bin, *, keep: int, keep_for: int, now: Clock) -> Collected
         deleted += len(some)
     size = sum(objects[sha256].size for sha256 in plan[:deleted])
     return Collected(names, deleted, size, ())
+
+
+async def objects_of(of: Bin, place: Place) -> set[str]:
+    """sha256 of the objects that a partition's manifests name, and of those that none names."""
+    stored = await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects)))
+    found = {of.layout.read_object(each.name) for each in stored}
+    manifests, _ = await _read(of, await list_snapshots(of))
+    mine, others = set[str](), set[str]()
+    for manifest in manifests:
+        here = (manifest.group, manifest.topic, manifest.partition)
+        own = Place(*here) == place
+        (mine if own else others).update(file.sha256 for file in manifest.objects)
+    return {sha256 for sha256 in found if sha256 is not None and sha256 not in others - mine}
 
 
 async def left_behind(of: Bin, before: int) -> int:

@@ -9,22 +9,14 @@ import uvicorn
 
 from streams.agents.admit import Incoming, admit
 from streams.core.errors import Misuse
-from streams.core.log import Call, Origin
+from streams.core.log import Origin
 from streams.ports import Cluster, Finder, Producer, QueryEmbedder
 from streams.runtime.processes import loopback_address
+from streams.runtime.unpriced import Unpriced
 from streams.settings import Settings
 from streams.web.app import create_app, wall_clock
 
 STOP_S = 3.0
-
-
-class _Unpriced:
-    """Price book of a check: whether a record is admitted does not depend on its price."""
-
-    version = ""
-
-    def cost(self, call: Call, at: int) -> int | None:
-        return None
 
 
 def listen(bind: str) -> socket.socket:
@@ -76,7 +68,7 @@ async def serving(
     ) -> None:
         now = wall_clock()
         incoming = Incoming(topic, key, value, headers, now, now, Origin(topic, 0, 0, 0))
-        admit(incoming, _Unpriced(), settings.namespace_tenants)
+        admit(incoming, Unpriced(), settings.namespace_tenants)
 
     app = create_app(
         cluster=cluster,

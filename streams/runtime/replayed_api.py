@@ -13,6 +13,7 @@ from rocksdict import Rdict
 from streams.core.errors import ApiError, Misuse
 from streams.core.log import Vector
 from streams.ports import (
+    Looked,
     MigrationStatus,
     Outgoing,
     Owner,
@@ -105,6 +106,10 @@ class ReplayedCluster:
 
     async def snapshot(self) -> list[SnapshotTaken]:
         """Nothing runs here."""
+        return []
+
+    async def erased(self, tenant: str, texts: Sequence[str]) -> list[Looked]:
+        """Nothing but its own rows is here."""
         return []
 
     async def migrations(self, *, rows: bool) -> list[MigrationStatus]:

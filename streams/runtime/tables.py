@@ -49,6 +49,11 @@ def read_table(data: bytes) -> Iterator[Row]:
         raise BadTable(f"a block of it can't be read: {error}") from None
 
 
+def is_table(data: bytes) -> bool:
+    """Whether bytes end as a table does."""
+    return int.from_bytes(data[-8:], "little") == _MAGIC
+
+
 def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield where the blocks of rows lie."""
     footer = data[-_FOOTER:]

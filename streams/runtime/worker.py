@@ -31,6 +31,7 @@ from streams.runtime.ownership import Ownership, embedder_record
 from streams.runtime.query_vectors import QueryVectors
 from streams.runtime.search import Search
 from streams.runtime.snapshotter import Snapshotter
+from streams.runtime.verifying import Verifier
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -152,11 +153,14 @@ class _Worker:
             await asyncio.gather(producer.stop(), inquiry.stop())
             raise Failed(f"no Kafka broker answers at {self._settings.kafka}: {error}") from None
         given = (self._settings, self._folder, url, ownership, inquiry, self._give_up)
-        role: Role = (
-            AdmitRole(*given, self._embedding)
-            if self._name == "admit"
-            else FoldRole(*given, snapshots=open_bin(self._settings))
-        )
+        verifier: Verifier | None = None
+        role: Role
+        if self._name == "admit":
+            role = AdmitRole(*given, self._embedding)
+        else:
+            into = open_bin(self._settings)
+            role = FoldRole(*given, snapshots=into)
+            verifier = Verifier(self._settings, self._folder, inquiry, into)
         cluster = KafkaCluster(
             self._settings,
             ownership,
@@ -165,6 +169,7 @@ class _Worker:
             role.ready,
             lambda: role.others,
             role.snapshotter,
+            verifier,
         )
         vectors = QueryVectors(ownership.embedders)
         search = Search(0)

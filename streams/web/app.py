@@ -16,6 +16,7 @@ from streams.settings import Settings
 from streams.web import (
     docs,
     embedding,
+    erasures,
     jobs,
     memories,
     migrations,
@@ -98,6 +99,8 @@ def create_app(
             tenants.usage,
             tenants.budgets,
             quota.quota,
+            erasures.erasures,
+            erasures.verify,
             tenants.alerts,
             tenants.audit,
             reservations.reserve,

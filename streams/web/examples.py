@@ -236,6 +236,47 @@ QUOTA: dict[str, Any] = {
     "as_of": NOON,
 }
 
+ERASURES: dict[str, Any] = {
+    "items": [
+        {
+            "at": NOON,
+            "source": "/api",
+            "id": "7",
+            "reason": "request 4711",
+            "memory_ids": [],
+            "subject": "customer-17",
+            "subject_hash": "0a4c1f6f7d8a2b8de1c07a6bb8e41d53",
+            "all": False,
+            "erased": 12,
+            "state": 1,
+            "runs": 0,
+            "deferred": 0,
+            "rows_removed": NOON,
+            "places": [
+                {"place": "local files", "by": None, "done": NOON},
+                {"place": "tenant.log.v1", "by": "2026-11-29T19:00:00.000000Z", "done": None},
+            ],
+            "completed": None,
+        }
+    ],
+    "next": None,
+    "as_of": NOON,
+}
+LOOKS: dict[str, Any] = {
+    "items": [
+        {"place": "local files", "looked": 1204, "found": 0, "where": [], "error": None},
+        {
+            "place": "tenant.log.v1",
+            "looked": 5130,
+            "found": 1,
+            "where": ["tenant.log.v1[3] at offset 17"],
+            "error": None,
+        },
+    ],
+    "next": None,
+    "as_of": NOON,
+}
+
 OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "messages": ("202", ACCEPTED),
     "jobs": ("202", ACCEPTED),
@@ -244,6 +285,8 @@ OF_OPERATIONS: dict[str, tuple[str, Any]] = {
     "usage": ("200", USAGE),
     "budgets": ("200", BUDGETS),
     "quota": ("200", QUOTA),
+    "erasures": ("200", ERASURES),
+    "verify": ("200", LOOKS),
     "reserve": ("200", RESERVED),
     "settle": ("200", SETTLED),
     "reservation": ("200", RESERVATION),

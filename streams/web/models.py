@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from streams.memory.receipts import Receipt
 from streams.memory.record import MemoryRecord
-from streams.ports import MigrationStatus, PartitionStatus, Produced, SnapshotTaken
+from streams.ports import Looked, MigrationStatus, PartitionStatus, Produced, SnapshotTaken
 
 Time = Annotated[
     str, Meta(description="RFC 3339, UTC, six digits", examples=["2026-11-22T10:00:00.000000Z"])
@@ -39,6 +40,22 @@ class Snapshots(Struct, frozen=True):
     """Snapshots that were taken just now."""
 
     items: list[SnapshotTaken]
+    next: None
+    as_of: Time
+
+
+class Erasures(Struct, frozen=True):
+    """Receipts of a tenant's erasures."""
+
+    items: list[Receipt]
+    next: None
+    as_of: Time
+
+
+class Looks(Struct, frozen=True):
+    """What was found of erased contents, by place."""
+
+    items: list[Looked]
     next: None
     as_of: Time
 

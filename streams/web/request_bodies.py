@@ -131,6 +131,23 @@ class Search(Operation):
 
 
 @dataclass
+class VerifyErasures(Operation):
+    """POST /erasures/verify."""
+
+    def __post_init__(self) -> None:
+        texts = Schema(
+            type=OpenAPIType.ARRAY,
+            items=Schema(type=OpenAPIType.STRING, min_length=1, max_length=10_000),
+            max_items=20,
+            description="Looked for beside what the fences say",
+        )
+        body = Schema(type=OpenAPIType.OBJECT, properties={"texts": texts})
+        shown = {"texts": ["what nobody may read any more"]}
+        media = OpenAPIMediaType(schema=body, examples={"example": Example(value=shown)})
+        self.request_body = RequestBody(required=True, content={JSON: media})
+
+
+@dataclass
 class PutState(Operation):
     """PUT of an agent's state."""
 

@@ -29,6 +29,7 @@ from streams.runtime.fold_jobs import fold_job
 from streams.runtime.snapshots import Bin, list_snapshots, read_manifest
 from streams.runtime.snapshotter import Snapshotter
 from streams.runtime.tables import read_table
+from streams.runtime.verifying import Verifier
 from streams.settings import Settings
 from streams.snapshots.names import Place, Position
 
@@ -134,6 +135,13 @@ class World:
                 found += path.read_bytes()
         return found
 
+    async def look(self, *texts: bytes) -> dict[str, int]:
+        """How much a verifier finds in each place."""
+        verifier = Verifier(self.settings, self.folder, self.inquiry, self.bin)
+        found = await verifier.look(self.owner, TENANT, [text.decode() for text in texts])
+        assert all(look.error is None and look.looked >= look.found for look in found)
+        return {look.place: look.found for look in found}
+
     async def archived(self) -> bytes:
         found = b""
         async for part in read_archive(self.bin, self.place, Position(0, 0)):
@@ -167,6 +175,7 @@ async def erased(world: World) -> None:
 
 async def test_files_and_archive_are_written_anew_at_once(world: World) -> None:
     await erased(world)
+    assert set((await world.look()).items()) >= {("local files", 2), ("archive", 1)}
     damaged = world.folder / f"{world.owner.name}.damaged-1"
     damaged.mkdir()
     places = await world.turn()
@@ -181,6 +190,10 @@ async def test_files_and_archive_are_written_anew_at_once(world: World) -> None:
     assert VECTOR not in said
     assert b"what stays" in said
     assert {segment.generation for segment in await list_segments(world.bin)} >= {1}
+    left = await world.look(SECRET)
+    assert {name for name, found in left.items() if found} == {
+        *("snapshots", "tenant.log.v1", "changelog", "memory.records.v1")
+    }
     # A late copy is archived without what it says.
     await world.remember("m", SECRET, "customer-17")
     await world.remember("l", SECRET, "customer-18")

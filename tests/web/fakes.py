@@ -12,6 +12,7 @@ from streams.core.ids import partition_of
 from streams.memory.question import Question
 from streams.ports import (
     LocalPartition,
+    Looked,
     MigrationStatus,
     Outgoing,
     Owner,
@@ -131,6 +132,9 @@ class FakeCluster:
 
     async def snapshot(self) -> list[SnapshotTaken]:
         return [SnapshotTaken("x-tenant.log.v1", number, name="n") for number in self.here]
+
+    async def erased(self, tenant: str, texts: Sequence[str]) -> list[Looked]:
+        return [Looked("archive", 7, len(texts), tuple(texts))]
 
     async def migrations(self, *, rows: bool) -> list[MigrationStatus]:
         found = [("x-tenant.log.v1", number) for number in self.here]

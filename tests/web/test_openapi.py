@@ -114,7 +114,7 @@ def test_examples_are_valid(document: dict[str, Any]) -> None:
                 for example in examples:
                     _validate(document, media["schema"], example)
                     checked += 1
-    assert checked == 4 * 3 + 1 + 19 + 4
+    assert checked == 4 * 3 + 1 + 21 + 5
 
 
 COMMANDS = "/v1/tenants/t1/commands"

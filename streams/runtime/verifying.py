@@ -1,0 +1,274 @@
+"""Verifier: looks in every place where erased contents may lie, past what the folds make of them.
+
+It reads what is there: RocksDB's tables with what is deleted in them, all that Kafka still gives
+out, snapshots' files, also those that wait for their collection, and the archive. It looks for
+what the tenant's fences say is gone, and for texts that somebody wants to be sure of. Only records
+and rows of the tenant are looked at: nobody learns what others have.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka.structs import TopicPartition
+
+from streams import topology
+from streams.agents.admit import Incoming, admit
+from streams.core import log as facts
+from streams.core.errors import PartitionRed, Refused, StoreLost
+from streams.core.journal import AuditOfRow, AuditRow
+from streams.core.log import ErasureReached, HoldRelease, HoldSet, MemoryErase, Origin, Record
+from streams.memory.forget_rows import ForgetRow, HoldRow, OpenReceiptRow, ReceiptRow
+from streams.memory.traces import Traces
+from streams.ports import Looked
+from streams.runtime import clients
+from streams.runtime import erasing_topics as kafka
+from streams.runtime.archive import list_segments
+from streams.runtime.clients import Inquiry
+from streams.runtime.collecting import objects_of
+from streams.runtime.owner import PartitionOwner
+from streams.runtime.snapshots import Bin
+from streams.runtime.store import PartitionStore
+from streams.runtime.tables import BadTable, is_table, read_table
+from streams.runtime.unpriced import Unpriced
+from streams.settings import Settings
+from streams.snapshots.names import Place
+from streams.snapshots.segments import BadSegment, unseal
+
+SHOWN = 3
+"""So many places of what was found are told."""
+_COMMANDS = (MemoryErase, HoldSet, HoldRelease, ErasureReached)
+"""What was asked for names whom it is about: that is no content."""
+_ASKED_FOR = frozenset(
+    row.kind for row in (ReceiptRow, OpenReceiptRow, ForgetRow, HoldRow, AuditRow, AuditOfRow)
+)
+"""And rows that say so."""
+
+
+class _Tally:
+    """What was looked at in one place, and what was found."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self._looked = self._found = 0
+        self._where: list[str] = []
+        self.errors: list[str] = []
+
+    def add(self, where: Callable[[], str], found: bool) -> None:
+        self._looked += 1
+        if found:
+            self._found += 1
+            if len(self._where) < SHOWN:
+                self._where.append(where())
+
+    def result(self) -> Looked:
+        error = "; ".join(self.errors) or None
+        return Looked(self.place, self._looked, self._found, tuple(self._where), error)
+
+
+class Verifier:
+    """Looks for what was erased of tenants of the partitions that a process owns.
+
+    Parameters
+    ----------
+    folder : Path
+        The worker's.
+    into : Bin, optional
+        Where snapshots and archive are.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, inquiry: Inquiry, into: Bin | None
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._inquiry = inquiry
+        self._into = into
+
+    async def look(self, owner: PartitionOwner, tenant: str, texts: Sequence[str]) -> list[Looked]:
+        """Look for what was erased of a tenant, and for texts, in all places.
+
+        Raises
+        ------
+        StoreLost
+            The partition is being taken over.
+        """
+        store = owner.store
+        if store is None:
+            raise StoreLost("the partition is being taken over")
+        find = _Finding(store, tenant, _needles(texts), self._settings)
+        store.db.flush()
+        found = [await asyncio.to_thread(self._files, owner, find)]
+        if self._into is not None:
+            place = Place(self._settings.group, *owner.tp)
+            found.append(await self._snapshots(self._into, place, find))
+            found.append(await self._archive(self._into, place, find))
+        for topic in await kafka.topic_places(self._settings, owner.partition):
+            found.append(await self._topic(topic, find))
+        return found
+
+    def _files(self, owner: PartitionOwner, find: "_Finding") -> Looked:
+        """All tables of the database, and of what was put aside of it as damaged."""
+        tally = _Tally("local files")
+        for folder in sorted(self._folder.glob(f"{owner.name}*")):
+            if folder.name == owner.name or folder.name.startswith(f"{owner.name}.damaged-"):
+                for path in sorted(folder.glob("*.sst")):
+                    try:
+                        data = path.read_bytes()
+                    except FileNotFoundError:
+                        continue  # a compaction has just replaced it
+                    _add_table(tally, f"{folder.name}/{path.name}", data, find)
+        return tally.result()
+
+    async def _snapshots(self, into: Bin, place: Place, find: "_Finding") -> Looked:
+        tally = _Tally("snapshots")
+        for sha256 in sorted(await objects_of(into, place)):
+            name = into.layout.object(sha256)
+            data = await asyncio.to_thread(into.store.get, name)
+            await asyncio.to_thread(_add_table, tally, name, data, find)
+        return tally.result()
+
+    async def _archive(self, into: Bin, place: Place, find: "_Finding") -> Looked:
+        tally = _Tally("archive")
+        for segment in await list_segments(into, place):
+            name = into.layout.segment(segment)
+            data = await asyncio.to_thread(into.store.get, name)
+            try:
+                _, records = await asyncio.to_thread(unseal, segment, data)
+            except BadSegment as error:
+                tally.errors.append(f"{name}: {error}")
+                continue
+            for record in records:
+                tally.add(_at(name, record.offset), find.in_log(record))
+        return tally.result()
+
+    async def _topic(self, topic: kafka.TopicPlace, find: "_Finding") -> Looked:
+        tally = _Tally(topic.place)
+        holds = find.of_topic(topic)
+        for partition in topic.partitions:
+            tp = TopicPartition(topic.name, partition)
+            async for records in self._all(tp):
+                for record in records:
+                    tally.add(_at(f"{topic.name}[{partition}]", record.offset), holds(record))
+        return tally.result()
+
+    async def _all(self, tp: TopicPartition) -> AsyncIterator[Sequence[Any]]:
+        begin, end = await self._inquiry.bounds(tp)
+        if begin < end:
+            async with clients.reader(self._settings.kafka) as consumer:
+                async for records in clients.read_to(consumer, tp, begin, end):
+                    yield records
+
+
+class _Finding:
+    """Knows what is looked for."""
+
+    def __init__(
+        self, store: PartitionStore, tenant: str, texts: Sequence[bytes], settings: Settings
+    ) -> None:
+        self._traces = Traces(store.reader, tenant)
+        self._tenant = tenant.encode()
+        self._texts = texts
+        self._settings = settings
+        self._memory = kafka.holds_memory((self._traces,))
+
+    def of_topic(self, topic: kafka.TopicPlace) -> kafka.Holds:
+        """Say how records of a topic are looked at."""
+        short = topic.place
+        if short == kafka.CHANGELOG:
+            return lambda record: self.in_row(record.key, record.value or b"")
+        if short == topology.TENANT_LOG:
+            return self.in_log
+        if short == topology.MEMORY_RECORDS:
+            return self._in_memory
+        if short == topology.MEMORY_CONSOLIDATED:
+            return self._in_output
+        read_as = short.removesuffix(topology.dlq(""))
+        return lambda record: self._in_input(read_as, record)
+
+    def in_row(self, key: bytes, value: bytes) -> bool:
+        """Whether a row of the tenant, as it was at any time, holds what was erased."""
+        if key[:2] in _ASKED_FOR or not key[2:].startswith(self._tenant + b"\x00"):
+            return False
+        return self._traces.in_row(key, value) or self._says(key + value)
+
+    def in_log(self, record: Any) -> bool:
+        """Whether a record of the log does."""
+        if record.key != self._tenant:
+            return False
+        try:
+            fact = facts.decode(record.value)
+        except PartitionRed:
+            return self._says(record.value or b"")
+        return self._in_fact(fact, record.timestamp * 1000, record.value)
+
+    def _in_fact(self, fact: Record, at: int, value: bytes) -> bool:
+        if isinstance(fact.body, _COMMANDS):
+            return False
+        return self._traces.without(fact, at) is not fact or self._says(value)
+
+    def _in_memory(self, record: Any) -> bool:
+        if not (record.key or b"").startswith(self._tenant + b"/"):
+            return False
+        return self._memory(record) or self._says(record.value or b"")
+
+    def _in_output(self, record: Any) -> bool:
+        if record.key != self._tenant:
+            return False
+        members = _consolidated(record.value).members
+        return any(map(self._traces.gone, members)) or self._says(record.value)
+
+    def _in_input(self, topic: str, record: Any) -> bool:
+        """Of an input topic, or of its dead letters, which are as they were sent."""
+        at = record.timestamp * 1000
+        now = time.time_ns() // 1000
+        incoming = Incoming(
+            topic, record.key, record.value, record.headers, at, now, Origin(topic, 0, 0, 0)
+        )
+        try:
+            fact = admit(incoming, Unpriced(), self._settings.namespace_tenants)
+        except Refused as refused:
+            mine = (refused.tenant or "").encode() == self._tenant
+            return mine and self._says(record.value or b"")
+        # As it was sent a text may be escaped; as it is decoded it is not.
+        said = record.value + facts.encode(fact)
+        return fact.tenant.encode() == self._tenant and self._in_fact(fact, at, said)
+
+    def _says(self, data: bytes) -> bool:
+        return any(text in data for text in self._texts)
+
+
+class _Consolidated(msgspec.Struct):
+    members: list[str] = []
+
+
+_consolidated = msgspec.json.Decoder(_Consolidated).decode
+
+
+def _needles(texts: Sequence[str]) -> list[bytes]:
+    """As they stand in MessagePack, and as in JSON."""
+    found = [way for text in texts for way in (text.encode(), msgspec.json.encode(text)[1:-1])]
+    return list(dict.fromkeys(found))
+
+
+def _add_table(tally: _Tally, name: str, data: bytes, find: _Finding) -> None:
+    """Look at all rows of a table, deleted or not; other files of a database hold none."""
+    try:
+        for row in read_table(data):
+            tally.add(partial(_row_at, name, row.key), find.in_row(row.key, row.value))
+    except BadTable as error:
+        if not name.endswith(".sst") and not is_table(data):
+            return
+        tally.errors.append(f"{name}: {error}")
+
+
+def _row_at(name: str, key: bytes) -> str:
+    return f"{name}: {key[:2].decode(errors='replace')} row"
+
+
+def _at(name: str, offset: int) -> Callable[[], str]:
+    return lambda: f"{name} at offset {offset}"
