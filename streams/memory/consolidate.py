@@ -24,8 +24,9 @@ from streams.memory.consolidation_rows import (
     id_of_alike,
 )
 from streams.memory.document import CRITICAL as CRITICAL_PRIORITY
-from streams.memory.forget_rows import RulesRow, rules_of
+from streams.memory.forget_rows import RulesRow
 from streams.memory.grouping import Values, groups
+from streams.memory.hidden import Hidden
 from streams.memory.holds import held
 from streams.memory.memories import Memories
 from streams.memory.summary import Member
@@ -61,15 +62,20 @@ def look(memories: Memories, common: bytes, since: int, start: bytes | None) -> 
         return Looked(None, 0, 0, 0, 1 + len(keys))
     first = prefix + CRITICAL + sortable(since)
     grave = [k for k, _ in islice(view.scan(AlikeRow, prefix + CRITICAL, start=first), BESIDE)]
-    found = [_member(memories, id_of_alike(key, prefix)) for key in (*grave, *keys)]
+    hidden = Hidden(view, memories.tenant, memories.entry.log_time)
+    # What nobody sees any more is for ticks to remove: it is told nowhere once more.
+    known = [each for each in known if _shown(memories, hidden, each[0])]
+    every = [_member(memories, id_of_alike(key, prefix)) for key in (*grave, *keys)]
+    found = [each for each in every if not hidden.hides(each.id, each.row)]
     found.sort(key=lambda each: (each.row.timestamp, each.row.place, each.id))
     used = bytes_of(view, memories.tenant).used
-    count, gone, rules = 0, set(), rules_of(view, memories.tenant)
+    count, gone, rules = 0, set(), hidden.rules
     for group in groups([each.row.text for each in found], [row.template for _, row in known]):
         members = [found[place] for place in group.members]
-        if any(_stays(memories, rules, each) for each in members):
-            continue
         into = None if group.known is None else known[group.known]
+        beside = () if into is None else (_member(memories, into[0]),)
+        if any(_stays(memories, rules, each) for each in (*members, *beside)):
+            continue
         pairs = list(zip(members, group.values, strict=True))
         for ids in _merged(memories, common, group.template, pairs, into):
             count += 1
@@ -79,7 +85,7 @@ def look(memories: Memories, common: bytes, since: int, start: bytes | None) -> 
     if more:
         after = left[-TWICE] if len(left) > TWICE else start
     freed = used - bytes_of(view, memories.tenant).used
-    return Looked(after, count, len(gone), freed, len(found) + len(known))
+    return Looked(after, count, len(gone), freed, len(every) + len(known))
 
 
 def _known(memories: Memories, prefix: bytes, since: int) -> list[tuple[str, AlikeRow]]:
@@ -91,6 +97,12 @@ def _known(memories: Memories, prefix: bytes, since: int) -> list[tuple[str, Ali
         for key, row in islice(rows, BESIDE)
         if key >= oldest and row.count < MEMBERS
     ]
+
+
+def _shown(memories: Memories, hidden: Hidden, memory_id: str) -> bool:
+    """Whether a consolidated memory is seen, with all its members."""
+    row = memories.get(memory_id)
+    return row is not None and hidden.missing(memory_id, row) == ()
 
 
 def _member(memories: Memories, memory_id: str) -> Member:

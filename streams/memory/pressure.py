@@ -20,12 +20,15 @@ from streams.core.journal import Target, audit
 from streams.memory.archived import made_of
 from streams.memory.bytes import bytes_of, know_least, quota_of, room, tier_of
 from streams.memory.document import CRITICAL, HIGH, MEDIUM
+from streams.memory.expiry import remove_due
+from streams.memory.fences import fence_ids, fenced
 from streams.memory.forget_rows import rules_of
 from streams.memory.leases import held
 from streams.memory.members import as_shown
 from streams.memory.memories import Memories
 from streams.memory.prunable import least_first, place
 from streams.memory.record import PRIORITIES, measured
+from streams.memory.retention import is_due
 from streams.memory.rows import MemoryRow, id_of_worth, memory_key, worth_per_byte
 from streams.memory.use import used
 
@@ -133,12 +136,19 @@ def prune(
 ) -> None:
     """Remove memories, given by what they are worth, the least first; each is told on the audit."""
     memories = Memories(view, entry, outputs, tenant)
-    quota = quota_of(view, tenant)
+    quota, rules = quota_of(view, tenant), rules_of(view, tenant)
     for worth in going:
         memory_id = id_of_worth(worth)
         row = memories.get(memory_id)
         assert row is not None
+        if is_due(row, rules, entry.log_time):
+            # As if the tick that removes it had come already.
+            remove_due(memories, [(memory_id, row)])
+            continue
         memories.remove(memory_id, row)
+        if fenced(view, rules, tenant, memory_id, row.subject, row.timestamp):
+            # Its erasure had only not come to it yet.
+            fence_ids(view, tenant, (memory_id, *row.sources), entry.timestamp)
         details = {
             "priority": PRIORITIES[row.priority - 1],
             "bytes": row.size,

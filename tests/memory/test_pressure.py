@@ -16,6 +16,7 @@ from streams.core.log import CORRECTABLE, Content, Message, Origin, StateSet, Ve
 from streams.core.sweep import SweepRow
 from streams.memory import pressure
 from streams.memory.bytes import bytes_of, used_bytes
+from streams.memory.erase import AT_ONCE
 from streams.memory.leases import held
 from streams.memory.memories import RECORDS
 from streams.memory.read import state
@@ -28,6 +29,7 @@ from streams.memory.rows import (
     QuotaRow,
     TimelineRow,
     VectorRow,
+    memory_key,
 )
 from streams.usage.read import refusal
 from streams.usage.rows import RefusedRow
@@ -344,3 +346,30 @@ def test_state_makes_room_as_a_medium_memory_or_is_refused() -> None:
     assert went(put("k9", 60_000)) == [("state.set", "a1/k9")]
     with pytest.raises(ApiError, match="no state"):
         state(log.view, "t1", "a1", refused["key"], log_time=log.log_time)
+
+
+def test_what_is_due_goes_as_such() -> None:
+    """Its deadline came first, though no tick has come since."""
+    log = MemoryLog()
+    log.hold(1_500)
+    log.say("x" * 300, memory_id="due", given={"ttl_seconds": 60})
+    log.wait(60)
+    outputs = log.say("y" * 900, memory_id="new", given={"priority": "HIGH"})
+    assert [o.type for o in outputs if o.subject == "due" and o.data] == ["memory.expired"]
+    assert set(log.tiers()) == {"new"}
+
+
+def test_what_was_erased_stays_so_where_pressure_comes_first() -> None:
+    """It had gone without its id, and came back under it."""
+    log = MemoryLog()
+    log.hold(60_000)
+    for number in range(AT_ONCE + 1):
+        log.say("x" * 300, memory_id=f"m{number:03}", given={"subject": "x"})
+    log.erase(subject="x")
+    last = f"m{AT_ONCE:03}"
+    assert log.view.get(MemoryRow, memory_key("t1", last)) is not None
+    log.say("y" * 59_000, memory_id="new", given={"priority": "CRITICAL"})
+    assert log.view.get(MemoryRow, memory_key("t1", last)) is None
+    log.wait(1)
+    outputs = log.say("back", memory_id=last)
+    assert [o.type for o in outputs] == ["memory.erased"]
