@@ -113,3 +113,38 @@ async def test_what_is_due_goes_by_itself(system: System, tenant: str, until: Un
     await until(told)
     assert await ids(system, tenant) == {"long"}
     assert await status(system, tenant, "short") == 404
+
+
+async def test_an_erasure_reaches_files_and_archive_and_says_so(
+    system: System, tenant: str, until: Until
+) -> None:
+    secret = f"the gate code of {tenant} is 4711"
+    await say(system, tenant, memory_id="m", content=secret, subject="c-1")
+    await say(system, tenant, memory_id="n", content="the gate is green", subject="c-2")
+    await system.done("snapshot", "now")
+    await system.command(tenant, "memory.erase", subject="c-1", reason="request 4711")
+
+    async def reached() -> bool:
+        (receipt,) = (await system.get(tenant, "erasures"))["items"]
+        done = {place["place"] for place in receipt["places"] if place["done"]}
+        return done >= {"local files", "archive"}
+
+    await until(reached)
+    (receipt,) = (await system.get(tenant, "erasures"))["items"]
+    assert (receipt["erased"], receipt["subject"], receipt["completed"]) == (1, "c-1", None)
+    by = {place["place"]: place["by"] for place in receipt["places"] if not place["done"]}
+    assert by["tenant.log.v1"] > by["changelog"] > receipt["at"]
+    look = await system.http.post(
+        system.tenant(tenant, "erasures/verify"), json={"texts": [secret]}, timeout=60
+    )
+    found = {item["place"]: item["found"] for item in look.json()["items"]}
+    assert (found["local files"], found["archive"]) == (0, 0)
+    # Kafka lets go of these in its time.
+    assert found["agent.messages.v1"] == found["tenant.log.v1"] == 1
+    assert min(found["changelog"], found["memory.records.v1"]) >= 1
+    told = await system.cli("erase", tenant, "--verify")
+    assert (told.code, "something is left in" in told.err) == (1, True)
+    other = await system.http.post(
+        system.tenant(f"{tenant}-2", "erasures/verify"), json={"texts": [secret]}, timeout=60
+    )
+    assert {item["found"] for item in other.json()["items"]} == {0}
