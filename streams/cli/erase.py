@@ -118,7 +118,7 @@ def erase(
         raise Misuse("--data goes with --receipts: all else asks the running system")
     if show:
         with reader(api, folder) as client:
-            body = client.get("v1", "tenants", tenant, "erasures")
+            body = client.get("v1", "tenants", tenant, "erasures", limit=500)
         print_body(body) if as_json else _print_receipts(tenant, body)
     elif verify:
         _verify(tenant, texts, api, as_json)

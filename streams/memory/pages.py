@@ -23,8 +23,9 @@ def page(
     limit: int,
     after: bytes | None,
     enough: Callable[[], bool] | None = None,
+    reverse: bool = False,
 ) -> tuple[list[T], bytes | None]:
-    """Show the rows under a prefix, in the order of their keys.
+    """Show the rows under a prefix, in the order of their keys or against it.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def page(
         raise ApiError(400, "bad_request", "the cursor is not one of this list")
     items: list[T] = []
     last = None
-    for seen, (key, row) in enumerate(reader.scan(kind, prefix, start=after)):
+    for seen, (key, row) in enumerate(reader.scan(kind, prefix, reverse=reverse, start=after)):
         if len(items) == limit or seen > SCANNED or (enough is not None and enough()):
             return items, last
         if key == after:

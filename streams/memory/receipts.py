@@ -24,6 +24,7 @@ from streams.memory.forget_rows import (
     receipt_key,
     receipt_of,
 )
+from streams.memory.pages import page
 from streams.memory.rows import tenant_of
 
 
@@ -58,12 +59,6 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """When the last of its rows had gone from the state; null: some are left, or on hold."""
     places: list[Place]
     completed: str | None
-
-
-class Receipts(msgspec.Struct, frozen=True):
-    """Receipts of a tenant, the latest first."""
-
-    erasures: list[Receipt]
 
 
 def begin(view: View, tenant: str, erasure: Erasure) -> None:
@@ -139,13 +134,21 @@ def open_receipts(rows: Reader, tenant: str | None = None) -> Iterator[tuple[str
             yield tenant_of(key), row
 
 
-def receipts(rows: Reader, tenant: str) -> Receipts:
-    """Show all receipts of a tenant, the latest first."""
+def receipts(
+    reader: Reader, tenant: str, *, limit: int = 500, after: bytes | None = None, log_time: int = 0
+) -> tuple[list[Receipt], bytes | None]:
+    """List a tenant's receipts, the latest first.
+
+    Returns
+    -------
+    items, next
+        ``next`` is None at the end.
+    """
     prefix = tenant_key(ReceiptRow, tenant)
-    return Receipts([_shown(row) for _, row in rows.scan(ReceiptRow, prefix, reverse=True)])
+    return page(reader, ReceiptRow, prefix, _shown, limit=limit, after=after, reverse=True)
 
 
-def _shown(row: ReceiptRow) -> Receipt:
+def _shown(_: bytes, row: ReceiptRow) -> Receipt:
     return Receipt(
         at=format_time(row.at),
         source=row.source,

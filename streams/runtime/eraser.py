@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
@@ -48,6 +49,8 @@ LOOK_SECONDS = 5.0
 REST = 20
 """A partition's turn is followed by so many times as long without one: several go at once then."""
 LEAST_REST_SECONDS = 30.0
+MOST_REST_SECONDS = 3600.0
+"""Nothing new: what is left now takes Kafka and collections hours or days."""
 LOCAL, SNAPSHOTS, ARCHIVE = "local files", "snapshots", "archive"
 """Places beside topics."""
 RETIRE_AFTER = COMMIT_WITHIN + SLACK
@@ -57,6 +60,20 @@ Append = Callable[[int, bytes, bytes], Awaitable[object]]
 """Partition, key, value; returns once it is acknowledged."""
 Open = list[tuple[str, ReceiptRow]]
 """Receipts that are not complete and whose rows have gone, each with its tenant."""
+
+
+class _Rest(NamedTuple):
+    """Until when a partition has no turn."""
+
+    known: frozenset[tuple[int, str, str]]
+    """Receipts that were open at its last one."""
+    at_least: float
+    """Also where others are open now."""
+    until: float
+    long: float
+
+
+_NO_REST = _Rest(frozenset(), 0.0, 0.0, 0.0)
 
 
 class Eraser:
@@ -99,7 +116,7 @@ class Eraser:
         self._snapshotter = snapshotter
         self._started = now()
         self._sequence = 0
-        self._rests_until: dict[TP, float] = {}
+        self._rests: dict[TP, _Rest] = {}
         self._compacted: dict[TP, PartitionStore] = {}
         self._read_at: dict[TP, int] = {}
         self._task: asyncio.Task[None] | None = None
@@ -131,27 +148,35 @@ class Eraser:
             store = owner.store
             if store is None or owner.state != "running":
                 continue
-            if time.monotonic() < self._rests_until.get(owner.tp, 0.0):
-                continue
-            began = time.monotonic()
+            open_ = [(t, row) for t, row in open_receipts(store.reader) if row.rows_at is not None]
             try:
-                if not await self._turn(owner, store):
-                    continue
+                if open_:
+                    await self._in_turn(owner, store, open_)
+                else:
+                    await self._compact_again(owner, store)
             except (StreamsError, KafkaError, OSError) as error:
                 log.warning("erasures of %s[%d] are not brought on: %s", *owner.tp, error)
-            rest = max(LEAST_REST_SECONDS, REST * (time.monotonic() - began))
-            self._rests_until[owner.tp] = time.monotonic() + rest
 
-    async def _turn(self, owner: PartitionOwner, store: PartitionStore) -> bool:
-        """Bring a partition's erasures on; whether there are any."""
-        rows = store.reader
-        open_ = [(t, row) for t, row in open_receipts(rows) if row.rows_at is not None]
-        if not open_:
-            await self._compact_again(owner, store)
-            return False
-        told = [
-            {place.place: place for place, at in row.places if at is not None} for _, row in open_
-        ]
+    async def _in_turn(self, owner: PartitionOwner, store: PartitionStore, open_: Open) -> None:
+        """Bring a partition's erasures on, if it has rested; longer where nothing moves."""
+        now = time.monotonic()
+        rest = self._rests.get(owner.tp, _NO_REST)
+        known = frozenset((row.at, row.source, row.id) for _, row in open_)
+        if now < (rest.until if known <= rest.known else rest.at_least):
+            return
+        told = 0
+        try:
+            told = await self._turn(owner, store, open_)
+        finally:
+            took = time.monotonic() - now
+            least = max(LEAST_REST_SECONDS, REST * took)
+            long = least if told else min(MOST_REST_SECONDS, max(least, 2 * rest.long))
+            ended = time.monotonic()
+            self._rests[owner.tp] = _Rest(known, ended + least, ended + long, long)
+
+    async def _turn(self, owner: PartitionOwner, store: PartitionStore, open_: Open) -> int:
+        """Bring a partition's erasures on; returns of how many there was something to tell."""
+        told = [{p.place: p for p, at in row.places if at is not None} for _, row in open_]
         made: list[list[ErasedFrom]] = [[] for _ in open_]
 
         def lacking(place: str) -> bool:
@@ -161,18 +186,17 @@ class Eraser:
             for each, places in zip(told, made, strict=True):
                 places.append(each.get(place) or ErasedFrom(place, None, (), done))
 
-        if lacking(LOCAL):
-            note(LOCAL, done=await self._clean_files(owner, store))
-        else:
-            note(LOCAL, done=True)
+        note(LOCAL, done=not lacking(LOCAL) or await self._clean_files(owner, store))
         if self._into is not None:
             note(ARCHIVE, done=not lacking(ARCHIVE) or await self._clean_archive(owner, store))
             await self._snapshots(owner, open_, told, made)
         await self._topics(owner, open_, told, made)
+        new = 0
         for (tenant, row), places in zip(open_, made, strict=True):
             if tuple(places) != tuple(place for place, _ in row.places):
                 await self._tell(owner.partition, tenant, row, tuple(places))
-        return True
+                new += 1
+        return new
 
     # -- files -----------------------------------------------------------------------------------
 

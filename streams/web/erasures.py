@@ -1,6 +1,7 @@
 """Receipts of a tenant's erasures, and a look at every place where something may be left."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import httpx
 import msgspec
@@ -11,14 +12,23 @@ from streams.core.errors import ApiError, StoreLost
 from streams.core.ids import partition_of
 from streams.core.time import format_time
 from streams.memory.receipts import receipts
-from streams.ports import LocalPartition, Looked
+from streams.ports import Looked
 from streams.web.intake import decode
 from streams.web.models import Erasures, Looks
-from streams.web.parameters import After, Tenant, WaitMs, answers, check_tenant
+from streams.web.parameters import (
+    After,
+    Cursor,
+    Limit,
+    Tenant,
+    WaitMs,
+    answers,
+    check_tenant,
+    from_cursor,
+)
 from streams.web.reading import FORWARDED
 from streams.web.request_bodies import VerifyErasures
 from streams.web.service import Service, TheService
-from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, raw_path
+from streams.web.tenants import ERRORS, AnyRequest, TheReading, answer, listing, raw_path
 
 SECONDS = 600.0
 TEXTS = 20
@@ -51,16 +61,15 @@ async def erasures(
     request: AnyRequest,
     reading: TheReading,
     tenant: Tenant,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     after: After = None,
     wait_ms: WaitMs = 5000,
 ) -> Response[bytes]:
     check_tenant(tenant)
-
-    def compute(local: LocalPartition) -> dict[str, Any]:
-        found = receipts(local.reader, tenant).erasures
-        return {"items": found, "next": None, "as_of": format_time(local.log_time)}
-
-    return await answer(request, reading, tenant, after, wait_ms, compute)
+    begin = from_cursor("erasures", tenant, cursor)
+    find = partial(receipts, tenant=tenant, limit=limit, after=begin)
+    return await answer(request, reading, tenant, after, wait_ms, listing("erasures", find))
 
 
 @post(

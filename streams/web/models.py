@@ -48,7 +48,7 @@ class Erasures(Struct, frozen=True):
     """Receipts of a tenant's erasures."""
 
     items: list[Receipt]
-    next: None
+    next: Next
     as_of: Time
 
 

@@ -54,7 +54,7 @@ def test_a_receipt_is_shown_by_place(api: Any, streams: Callable[..., Any]) -> N
     assert "customer-17: 12 memories, 1 keys of state, 0 runs  (request 4711)" in ran.out
     assert "tenant.log.v1" in ran.out
     assert "2026-11-29T19:00:00" in ran.out
-    assert api.asked[0].path == "/v1/tenants/t1/erasures"
+    assert api.asked[0].path == "/v1/tenants/t1/erasures?limit=500"
     assert json.loads(streams("erase", "t1", "--receipts", "--json").out) == ERASURES
 
 

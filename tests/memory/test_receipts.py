@@ -14,7 +14,7 @@ WHO: dict[str, Any] = {"subject": "customer-17"}
 
 
 def shown(log: MemoryLog, tenant: str = "t1") -> list[dict[str, Any]]:
-    found = msgspec.to_builtins(receipts(log.view, tenant))["erasures"]
+    found = msgspec.to_builtins(receipts(log.view, tenant)[0])
     assert isinstance(found, list)
     return found
 

@@ -117,10 +117,10 @@ class World:
 
     async def turn(self) -> dict[str, dict[str, str | None]]:
         """Let the eraser look, and return how far the latest receipt has come, by place."""
-        self.eraser._rests_until.clear()
+        self.eraser._rests.clear()
         await self.eraser.look()
         await self.fold()
-        shown = msgspec.to_builtins(receipts(self.owner.store.reader, TENANT))["erasures"][0]
+        shown = msgspec.to_builtins(receipts(self.owner.store.reader, TENANT)[0][0])
         self.completed = shown["completed"]
         return {place["place"]: place for place in shown["places"]}
 
@@ -200,7 +200,7 @@ async def test_files_and_archive_are_written_anew_at_once(world: World) -> None:
     await world.say(MemoryErase(None, ("l",), "too"))
     await world.turn()
     assert SECRET not in await world.archived()
-    assert len(receipts(world.owner.store.reader, TENANT).erasures) == 2
+    assert len(receipts(world.owner.store.reader, TENANT)[0]) == 2
 
 
 @pytest.mark.deep
@@ -264,6 +264,31 @@ async def test_nobody_has_to_do_anything_twice(world: World) -> None:
     end = await world.inquiry.end(TopicPartition(*world.tp))
     assert await world.turn() == first
     assert await world.inquiry.end(TopicPartition(*world.tp)) == end
+
+
+@pytest.mark.deep
+async def test_a_partition_rests_longer_where_nothing_moves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await erased(world)
+    turns = []
+
+    async def turn(owner: Any, store: Any, open_: Any) -> int:
+        turns.append(len(open_))
+        return 0
+
+    monkeypatch.setattr(world.eraser, "_turn", turn)
+    for _ in range(3):
+        await world.eraser.look()
+        rest = world.eraser._rests[world.tp]
+        world.eraser._rests[world.tp] = rest._replace(until=0.0, at_least=0.0)
+    assert (len(turns), rest.long) == (3, 4 * eraser.LEAST_REST_SECONDS)
+    # It rests; what is new does not wait as long.
+    world.eraser._rests[world.tp] = rest._replace(at_least=0.0)
+    await world.eraser.look()
+    await world.say(MemoryErase(None, ("n",), "too"))
+    await world.eraser.look()
+    assert turns == [1, 1, 1, 2]
 
 
 @pytest.mark.deep
