@@ -124,6 +124,17 @@ def _further(
     return told, entry.log_time if told.done else None
 
 
+def told(row: ReceiptRow, place: str) -> ErasedFrom | None:
+    """How far an erasure has come in a place, as was last told; None: nobody has said anything."""
+    return next((each for each, _ in row.places if each.place == place), None)
+
+
+def reached(row: ReceiptRow, place: str) -> ErasedFrom | None:
+    """As `told`, where it is done; None: it is not."""
+    found = (each for each, at in row.places if each.place == place and at is not None)
+    return next(found, None)
+
+
 def open_receipts(rows: Reader, tenant: str | None = None) -> Iterator[tuple[str, ReceiptRow]]:
     """Yield the receipts that are not complete, of one tenant or of all, each with its tenant."""
     kind = OpenReceiptRow.kind

@@ -23,6 +23,8 @@ from streams.runtime.cancelling import unless_stray
 from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
+from streams.runtime.erased_bucket import ErasedBucket
+from streams.runtime.erased_topics import ErasedTopics
 from streams.runtime.eraser import Eraser
 from streams.runtime.fold_jobs import config_of, control_job, fold_job
 from streams.runtime.job import Job
@@ -101,22 +103,22 @@ class FoldRole:
         """Of the tenant log, by partition."""
         self.snapshotter = None
         self._archiver = None
+        bucket: ErasedBucket | None = None
         if snapshots is not None:
             self._archiver = Archiver(settings, snapshots, self._all_owners)
             self.snapshotter = Snapshotter(
                 *(settings, snapshots, folder, self._all_owners, lambda: 0 in self.owners, _now),
                 self._archiver,
             )
+            bucket = ErasedBucket(settings, snapshots, self._archiver, self.snapshotter, _now)
         self._eraser = Eraser(
             settings,
             folder,
             lambda: list(self.owners.values()),
-            inquiry,
             self._append_to_log,
             _now,
-            snapshots,
-            self._archiver,
-            self.snapshotter,
+            ErasedTopics(settings, inquiry, self._archiver, _now),
+            bucket,
         )
         self.app = make_app(
             settings,

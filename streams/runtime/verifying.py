@@ -26,7 +26,7 @@ from streams.memory.forget_rows import ForgetRow, HoldRow, OpenReceiptRow, Recei
 from streams.memory.traces import Traces
 from streams.ports import Looked
 from streams.runtime import clients
-from streams.runtime import erasing_topics as kafka
+from streams.runtime import content_topics as contents
 from streams.runtime.archive import list_segments
 from streams.runtime.clients import Inquiry
 from streams.runtime.collecting import objects_of
@@ -107,7 +107,7 @@ class Verifier:
             place = Place(self._settings.group, *owner.tp)
             found.append(await self._snapshots(self._into, place, find))
             found.append(await self._archive(self._into, place, find))
-        for topic in await kafka.topic_places(self._settings, owner.partition):
+        for topic in await contents.content_topics(self._settings, owner.partition):
             found.append(await self._topic(topic, find))
         return found
 
@@ -146,7 +146,7 @@ class Verifier:
                 tally.add(_at(name, record.offset), find.in_log(record))
         return tally.result()
 
-    async def _topic(self, topic: kafka.TopicPlace, find: "_Finding") -> Looked:
+    async def _topic(self, topic: contents.ContentTopic, find: "_Finding") -> Looked:
         tally = _Tally(topic.place)
         holds = find.of_topic(topic)
         for partition in topic.partitions:
@@ -174,12 +174,12 @@ class _Finding:
         self._tenant = tenant.encode()
         self._texts = texts
         self._settings = settings
-        self._memory = kafka.holds_memory((self._traces,))
+        self._memory = contents.holds_memory((self._traces,))
 
-    def of_topic(self, topic: kafka.TopicPlace) -> kafka.Holds:
+    def of_topic(self, topic: contents.ContentTopic) -> contents.Holds:
         """Say how records of a topic are looked at."""
         short = topic.place
-        if short == kafka.CHANGELOG:
+        if short == contents.CHANGELOG:
             return lambda record: self.in_row(record.key, record.value or b"")
         if short == topology.TENANT_LOG:
             return self.in_log

@@ -1,4 +1,4 @@
-"""Whether topics still hold what was erased: by what Kafka has dropped, or by what stands there."""
+"""Topics in which contents stand, and whether they still hold what was erased."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -22,7 +22,7 @@ Holds = Callable[[Any], bool]
 """Whether a Kafka record holds what was erased."""
 
 
-class TopicPlace(msgspec.Struct, frozen=True):
+class ContentTopic(msgspec.Struct, frozen=True):
     """A topic in which contents may stand, as the broker has it."""
 
     place: str
@@ -35,7 +35,7 @@ class TopicPlace(msgspec.Struct, frozen=True):
     """How long it keeps what it does not need, microseconds; None: as long as it likes."""
 
 
-async def topic_places(settings: Settings, partition: int) -> list[TopicPlace]:
+async def content_topics(settings: Settings, partition: int) -> list[ContentTopic]:
     """Return all topics that an erasure has to reach, for tenants of a partition of the log."""
     contents = {topic.name for topic in topology.topics(settings) if topic.contents}
     found = []
@@ -50,7 +50,7 @@ async def topic_places(settings: Settings, partition: int) -> list[TopicPlace]:
         place = row["name"].removeprefix(settings.topic_prefix)
         if row["name"] == topology.name(settings, topology.changelog(settings)):
             place = CHANGELOG
-        found.append(TopicPlace(place, row["name"], partitions, compacted, _keeps(configs)))
+        found.append(ContentTopic(place, row["name"], partitions, compacted, _keeps(configs)))
     return found
 
 
@@ -63,12 +63,12 @@ def _keeps(configs: dict[str, str]) -> int | None:
     return None if kept >= _NEVER else kept * _MS
 
 
-async def ends(inquiry: Inquiry, topic: TopicPlace) -> tuple[int, ...]:
+async def ends(inquiry: Inquiry, topic: ContentTopic) -> tuple[int, ...]:
     """Return where its partitions end now: what is erased lies below."""
     return tuple([await inquiry.end(tp) for tp in _tps(topic)])
 
 
-async def dropped(inquiry: Inquiry, topic: TopicPlace, upto: Iterable[int]) -> bool:
+async def dropped(inquiry: Inquiry, topic: ContentTopic, upto: Iterable[int]) -> bool:
     """Whether Kafka has dropped all that lay below these offsets."""
     for tp, end in zip(_tps(topic), upto, strict=False):
         if (await inquiry.bounds(tp))[0] < end:
@@ -118,5 +118,5 @@ def _sources(value: bytes) -> list[str]:
     return [] if b'"sources":[]' in value else _decode(value).sources
 
 
-def _tps(topic: TopicPlace) -> list[TopicPartition]:
+def _tps(topic: ContentTopic) -> list[TopicPartition]:
     return [TopicPartition(topic.name, partition) for partition in topic.partitions]
