@@ -89,23 +89,20 @@ async def objects_of(of: Bin, place: Place) -> set[str]:
     return {sha256 for sha256 in found if sha256 is not None and sha256 not in others - mine}
 
 
-async def left_behind(of: Bin, before: int) -> int:
-    """Count objects that were written before a time and that no manifest names.
+async def unnamed(of: Bin) -> list[int]:
+    """When the objects were last written that no manifest names.
 
     Raises
     ------
     BadManifest
         One can't be read: nobody knows what it names.
     """
-    objects = {
-        of.layout.read_object(stored.name): stored
-        for stored in await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects)))
-    }
+    stored = await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects)))
     manifests, unreadable = await _read(of, await list_snapshots(of))
     if unreadable:
         raise BadManifest(f"{', '.join(unreadable)} can't be read")
     named = {file.sha256 for manifest in manifests for file in manifest.objects}
-    return sum(stored.modified < before and sha not in named for sha, stored in objects.items())
+    return [each.modified for each in stored if of.layout.read_object(each.name) not in named]
 
 
 def _retired(listed: list[Listed], now: int, keep: int, keep_for: int) -> list[Listed]:

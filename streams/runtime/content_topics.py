@@ -68,12 +68,9 @@ async def ends(inquiry: Inquiry, topic: ContentTopic) -> tuple[int, ...]:
     return tuple([await inquiry.end(tp) for tp in _tps(topic)])
 
 
-async def dropped(inquiry: Inquiry, topic: ContentTopic, upto: Iterable[int]) -> bool:
-    """Whether Kafka has dropped all that lay below these offsets."""
-    for tp, end in zip(_tps(topic), upto, strict=False):
-        if (await inquiry.bounds(tp))[0] < end:
-            return False
-    return True
+async def begins(inquiry: Inquiry, topic: ContentTopic) -> tuple[int, ...]:
+    """Return where its partitions begin now."""
+    return tuple([(await inquiry.bounds(tp))[0] for tp in _tps(topic)])
 
 
 async def holding(kafka: str, tp: TopicPartition, begin: int, end: int, holds: Holds) -> int:

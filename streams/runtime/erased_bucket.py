@@ -9,7 +9,7 @@ from streams.memory.forget_rows import ReceiptRow
 from streams.memory.receipts import reached, told
 from streams.runtime.archiver import Archiver
 from streams.runtime.cleaning import clean
-from streams.runtime.collecting import left_behind
+from streams.runtime.collecting import unnamed
 from streams.runtime.erased_records import without_erased
 from streams.runtime.failpoints import reach
 from streams.runtime.owner import PartitionOwner
@@ -74,20 +74,19 @@ class ErasedBucket:
         fresh = ErasedFrom(SNAPSHOTS, None, (), False)
         if files_are_new and any(not _mark(row) for row in receipts):
             fresh = await self._new(owner) or fresh
+        marks = [told(row, SNAPSHOTS) or fresh for row in receipts]
+        marks = [fresh if not mark.upto else mark for mark in marks]
+        due = [mark for mark in marks if not mark.done and self._is_due(mark)]
+        left = await self._retire(owner, due) if due else []
         return [
-            reached(row, SNAPSHOTS) or await self._further(owner, row, fresh) for row in receipts
+            ErasedFrom(mark.place, mark.by, mark.upto, True)
+            if mark in due and not any(one < mark.upto[2] for one in left)
+            else mark
+            for mark in marks
         ]
 
-    async def _further(
-        self, owner: PartitionOwner, row: ReceiptRow, fresh: ErasedFrom
-    ) -> ErasedFrom:
-        before = told(row, SNAPSHOTS)
-        if before is None or not before.upto:
-            return fresh
-        if reached(row, SNAPSHOTS) is not None:
-            return before
-        left = await self._retire(owner, before)
-        return ErasedFrom(SNAPSHOTS, before.by, before.upto, not left)
+    def _is_due(self, mark: ErasedFrom) -> bool:
+        return bool(mark.upto) and self._now() >= mark.upto[2] + RETIRE_AFTER
 
     async def _new(self, owner: PartitionOwner) -> ErasedFrom | None:
         began = self._now()
@@ -100,19 +99,19 @@ class ErasedBucket:
         upto = (newest.position.incarnation, newest.position.offset, newest.modified)
         return ErasedFrom(SNAPSHOTS, by, upto, False)
 
-    async def _retire(self, owner: PartitionOwner, mark: ErasedFrom) -> bool:
-        """Retire snapshots before a mark, if it is time; whether anything of them is left."""
-        incarnation, offset, at = mark.upto
-        if self._now() < at + RETIRE_AFTER:
-            return True
+    async def _retire(self, owner: PartitionOwner, due: Sequence[ErasedFrom]) -> list[int]:
+        """Retire snapshots before these marks; when what is left was written."""
+        incarnation, offset, _ = max(mark.upto for mark in due)
         before = Position(incarnation, offset)
         listed = await list_snapshots(self._into, self._place(owner))
-        old = [one.name for one in listed if one.position < before]
-        if old and len(old) < len(listed):
-            await asyncio.to_thread(self._into.store.delete, old)
+        old = [one for one in listed if one.position < before]
+        if len(old) == len(listed):
+            return [0]  # somebody has taken the newer ones away: these are needed
+        if old:
+            await asyncio.to_thread(self._into.store.delete, [one.name for one in old])
             reach("erase.retired")
         # Their files go with the next collection.
-        return bool(old) or await left_behind(self._into, at) > 0
+        return await unnamed(self._into)
 
     def _place(self, owner: PartitionOwner) -> Place:
         return Place(self._settings.group, *owner.tp)

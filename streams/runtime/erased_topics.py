@@ -1,6 +1,7 @@
 """How far Kafka has let go of what was erased; the log's beginning is dropped in time."""
 
 from collections.abc import Callable, Sequence
+from operator import ge
 
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
@@ -62,8 +63,12 @@ class ErasedTopics:
         for topic in await contents.content_topics(self._settings, owner.partition):
             ends = await contents.ends(self._inquiry, topic)
             left = True
-            if topic.compacted and reads and any(_waits(row, topic) for _, row in open_):
+            waiting = any(_waits(row, topic) for _, row in open_)
+            if topic.compacted and reads and waiting:
                 left = await self._stands(store, topic, ends, {tenant for tenant, _ in open_})
+            if topic.place == topology.TENANT_LOG:
+                await self._trim(owner, store, topic, open_, now)
+            begins = await contents.begins(self._inquiry, topic) if waiting else ()
             for (_, row), places in zip(open_, found, strict=True):
                 done, before = reached(row, topic.place), told(row, topic.place)
                 if done is not None:
@@ -72,11 +77,9 @@ class ErasedTopics:
                     by = self._by(topic, row, now)
                     places.append(ErasedFrom(topic.place, by, ends, not any(ends)))
                 else:
-                    if topic.place == topology.TENANT_LOG and now >= self._trimmed_at(row):
-                        await self._trim(owner, store, topic, before)
-                    gone = not left
-                    if not topic.compacted:
-                        gone = await contents.dropped(self._inquiry, topic, before.upto)
+                    # Partitions that a topic was given later hold nothing that was there before.
+                    dropped = all(map(ge, begins, before.upto))
+                    gone = not left if topic.compacted else dropped
                     places.append(ErasedFrom(topic.place, before.by, before.upto, gone))
         return found
 
@@ -91,11 +94,17 @@ class ErasedTopics:
         return row.at + max(settings.erase_deadline_hours, settings.log_retention_hours) * HOUR
 
     async def _trim(
-        self, owner: PartitionOwner, store: PartitionStore, topic: ContentTopic, mark: ErasedFrom
+        self,
+        owner: PartitionOwner,
+        store: PartitionStore,
+        topic: ContentTopic,
+        open_: Open,
+        now: int,
     ) -> None:
         """Drop the log's beginning, if it is folded, and archived where there is an archive."""
-        (end,) = mark.upto
-        if store.offset + 1 < end:
+        due = [told(row, topic.place) for _, row in open_ if now >= self._trimmed_at(row)]
+        end = max((mark.upto[0] for mark in due if mark is not None and not mark.done), default=0)
+        if store.offset + 1 < end or not end:
             return
         if self._archiver is not None:
             archived = await self._archiver.one(owner)

@@ -154,7 +154,7 @@ class Eraser:
         places = [await self._files.bring_on(owner, store, rows)]
         if self._bucket is not None:
             places.append(await self._bucket.archive(owner, store, rows))
-            new = self._files.are_new(owner)
+            new = all(place.done for place in places[0])
             places.append(await self._bucket.snapshots(owner, rows, files_are_new=new))
         in_topics = await self._topics.bring_on(owner, store, open_)
         count = 0
