@@ -105,7 +105,7 @@ class ErasedBucket:
         before = Position(incarnation, offset)
         listed = await list_snapshots(self._into, self._place(owner))
         old = [one for one in listed if one.position < before]
-        if len(old) == len(listed):
+        if old and len(old) == len(listed):
             return [0]  # somebody has taken the newer ones away: these are needed
         if old:
             await asyncio.to_thread(self._into.store.delete, [one.name for one in old])

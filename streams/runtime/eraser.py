@@ -20,8 +20,10 @@ from faust.types import TP
 from streams.core import log as facts
 from streams.core.errors import StreamsError
 from streams.core.log import VERSION, ErasedFrom, ErasureReached, Origin, Record
+from streams.core.time import HOUR
 from streams.memory.forget_rows import ReceiptRow
 from streams.memory.receipts import open_receipts
+from streams.runtime import metrics
 from streams.runtime.cancelling import unless_stray
 from streams.runtime.erased_bucket import ErasedBucket
 from streams.runtime.erased_files import ErasedFiles
@@ -118,18 +120,24 @@ class Eraser:
     async def look(self) -> None:
         """Give each partition that has open receipts and has rested its turn."""
         await self._files.drop_unowned(self._owners())
+        deadline = self._now() - self._settings.erase_deadline_hours * HOUR
+        count = late = 0
         for owner in list(self._owners()):
             store = owner.store
             if store is None or owner.state != "running":
                 continue
-            open_ = [(t, row) for t, row in open_receipts(store.reader) if row.rows_at is not None]
             try:
-                if open_:
+                found = list(open_receipts(store.reader))
+                count += len(found)
+                late += sum(row.at < deadline for _, row in found)
+                if open_ := [(tenant, row) for tenant, row in found if row.rows_at is not None]:
                     await self._in_turn(owner, store, open_)
                 else:
                     await self._files.compact_again(owner, store)
             except (StreamsError, KafkaError, OSError) as error:
                 log.warning("erasures of %s[%d] are not brought on: %s", *owner.tp, error)
+        metrics.ERASURES_OPEN.labels("no").set(count - late)
+        metrics.ERASURES_OPEN.labels("yes").set(late)
 
     async def _in_turn(self, owner: PartitionOwner, store: PartitionStore, open_: Open) -> None:
         """Bring a partition's erasures on, if it has rested; longer where nothing moves."""

@@ -41,6 +41,11 @@ ARCHIVED_BYTES = Counter("streams_archived_bytes", "Bytes uploaded of logs")
 SNAPSHOT_AGE = Gauge(
     "streams_snapshot_age_seconds", "Age of the last snapshot", ["topic", "partition"]
 )
+ERASURES_OPEN = Gauge(
+    "streams_erasures_open",
+    "Erasures here that have not reached every place, by lateness",
+    ["late"],
+)
 STORES_LOST = Counter("streams_stores_lost", "Stores closed and taken over again", ["reason"])
 _BUILD = Info("streams_build", "Version of this worker")
 _BUILD.info({"version": streams.__version__, "python": platform.python_version()})

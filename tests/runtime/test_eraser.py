@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
+from prometheus_client import REGISTRY
 
 from streams import topology
 from streams.adapters.object_folder import FolderStore
@@ -266,6 +267,7 @@ async def test_topics_are_reached_when_kafka_has_let_go(
 async def test_nobody_has_to_do_anything_twice(world: World) -> None:
     await erased(world)
     first = await world.turn()
+    assert [open_late("no"), open_late("yes")] == [1, 0]
     end = await world.inquiry.end(TopicPartition(*world.tp))
     assert await world.turn() == first
     assert await world.inquiry.end(TopicPartition(*world.tp)) == end
@@ -323,6 +325,10 @@ async def test_what_comes_back_from_before_is_written_anew(world: World) -> None
     assert SECRET in world.files()
     await world.eraser._files.compact_again(world.owner, world.owner.store)
     assert SECRET not in world.files()
+
+
+def open_late(late: str) -> float | None:
+    return REGISTRY.get_sample_value("streams_erasures_open", {"late": late})
 
 
 async def nothing(*_: Any) -> int:
