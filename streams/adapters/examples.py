@@ -366,7 +366,7 @@ AUDITS: dict[str, list[dict[str, Any]]] = {
             "memory.consolidated",
             "tenant",
             "t1",
-            {"window_hours": 4, "groups": 1, "members": 3, "freed_bytes": 966},
+            {"window_hours": 4, "groups": 1, "members": 3, "freed_bytes": 966, "linked": 1},
         ),
     ],
     "memory.split": [

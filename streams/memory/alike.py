@@ -10,6 +10,7 @@ from hashlib import blake2b
 import msgspec
 
 from streams.core.fold import View
+from streams.memory import linkable
 from streams.memory.consolidation_rows import (
     CRITICAL,
     HASH,
@@ -29,20 +30,13 @@ _ROW, _DIRTY = AlikeRow(), DirtyRow()
 
 def alike(row: MemoryRow) -> bytes:
     """Hash of all that memories have in common which may be merged."""
-    common = (
-        row.agent,
-        sorted(set(row.context_tags)),
-        row.pipeline_context,
-        row.cluster_state,
-        row.cost_attribution,
-        row.subject or None,
-        bucket(row.text),
-    )
+    common = (*linkable.context(row), bucket(row.text))
     return blake2b(_pack(common), digest_size=HASH).digest()
 
 
 def enter(view: View, tenant: str, memory_id: str, row: MemoryRow) -> None:
     """Put a memory into the index, and have the next run look at it."""
+    linkable.enter(view, tenant, memory_id, row)
     common = alike(row)
     view.put(_key(tenant, memory_id, row, common), _ROW)
     dirty = dirty_key(tenant, common)
@@ -52,6 +46,7 @@ def enter(view: View, tenant: str, memory_id: str, row: MemoryRow) -> None:
 
 def leave(view: View, tenant: str, memory_id: str, row: MemoryRow) -> None:
     """Take a memory out of the index, if it is there."""
+    linkable.leave(view, tenant, memory_id, row, row.text)
     key = _key(tenant, memory_id, row, alike(row))
     if view.get(AlikeRow, key) is not None:
         view.delete(key)

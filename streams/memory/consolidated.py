@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from streams.memory import alike
+from streams.memory import alike, linkable, links
 from streams.memory.archived import made_of
 from streams.memory.bytes import bytes_of, room
 from streams.memory.consolidated_told import tell, tell_split
@@ -81,15 +81,17 @@ def merge(
     if len(found) > MEMBERS or len(template) + len(made.columns) > MAX_BYTES:
         return None
     vector = mean_vector(view, tenant, [member[-1] for member in made.members])
-    now = summary(line(made), made.members, rows, vector)
+    bare = [links.bare(view, tenant, each.id, each.row) for each, _ in new]
+    now = summary(line(made), made.members, bare, vector)
     if before is not None:
-        now = summed(before, now)
+        now = summed(links.bare(view, tenant, memory_id, before), now)
     kept = sum(row.size for row in rows)
     kept += (0 if before is None else before.size) + (0 if old is None else old.held)
     dates = members_row(rows)
     if before is not None:
         dates = joined(members_of(view, tenant, memory_id, before), dates)
-    size = measured(tenant, memory_id, now, latest(dates, rules_of(view, tenant)))[1]
+    shown = links.shown(view, tenant, memory_id, now)
+    size = measured(tenant, memory_id, shown, latest(dates, rules_of(view, tenant)))[1]
     growth = size + made.held - kept
     if growth > 0 and growth > room(view, memories.entry, tenant) - bytes_of(view, tenant).used:
         return None
@@ -148,8 +150,8 @@ def give_back(memories: "Memories", member: Member, *, alone: bool = False) -> M
         memories.put(member.id, archived, member.row)
     row = memories.get(member.id)
     assert row is not None
-    if not alone:
-        alike.enter(memories.view, memories.tenant, member.id, row)
+    enter = linkable.enter if alone else alike.enter
+    enter(memories.view, memories.tenant, member.id, row)
     return row
 
 
@@ -165,11 +167,14 @@ def come_back(memories: "Memories", memory_id: str, row: MemoryRow) -> MemoryRow
 
 
 def close(memories: "Memories", memory_id: str) -> bool:
-    """Let a consolidated memory never be extended again; whether it could be."""
+    """Let a consolidated memory be extended and linked no more; whether it could be extended."""
     before = memories.get(memory_id)
     old = made_of(memories.view, memories.tenant, memory_id)
     if before is None or old is None:
         return False
+    text = links.said(before, old)
+    if text is not None:
+        linkable.leave(memories.view, memories.tenant, memory_id, before, text)
     key = alike_key(memories.tenant, old.alike, KNOWN, before.timestamp, memory_id)
     opened = memories.view.get(AlikeRow, key) is not None
     if opened:
@@ -210,10 +215,15 @@ def _write(
     old: ConsolidatedRow | None,
     new: Remade,
 ) -> bool:
-    """Write what a consolidated memory is now; whether it could be extended before."""
+    """Write what a consolidated memory is now; whether it could be extended before.
+
+    ``now`` is without its links.
+    """
     view, tenant = memories.view, memories.tenant
     now, made, dates, vector = new
     opened = close(memories, memory_id)
+    # With other values than before it says many things.
+    now = links.stay(memories, memory_id, now, links.said(now, made) is not None)
     view.put(consolidated_key(tenant, memory_id), made)
     view.put(members_key(tenant, memory_id), shown_now(dates, rules_of(view, tenant)))
     memories.add_bytes(made.held - (0 if old is None else old.held), now.cost_attribution)
@@ -229,6 +239,8 @@ def _write(
 
 
 def _open(memories: "Memories", memory_id: str, now: MemoryRow, made: ConsolidatedRow) -> None:
-    """Let runs extend a consolidated memory."""
+    """Let runs extend a consolidated memory, and link it."""
     key = alike_key(memories.tenant, made.alike, KNOWN, now.timestamp, memory_id)
     memories.view.put(key, AlikeRow(made.template, len(made.members)))
+    if links.said(now, made) is not None:
+        linkable.enter(memories.view, memories.tenant, memory_id, now)

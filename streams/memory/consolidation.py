@@ -7,9 +7,10 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target
 from streams.core.log import MemoryConsolidate
-from streams.core.rows import tenant_key
+from streams.core.rows import Row, tenant_key
 from streams.core.time import HOUR, SECOND
-from streams.memory import split
+from streams.memory import linking, split
+from streams.memory.budget import Budget
 from streams.memory.commanded import finished
 from streams.memory.consolidate import Looked, look
 from streams.memory.consolidation_rows import (
@@ -17,34 +18,19 @@ from streams.memory.consolidation_rows import (
     SCHEDULE,
     AlikeRow,
     DirtyRow,
+    FreshRow,
+    LinkableRow,
     WorkRow,
     work_key,
 )
 from streams.memory.memories import Memories
 from streams.memory.rows import CONFIG_KEY, NO_CONFIG, MemoryConfigRow, tenant_of
 
-READ, MERGED = 400, 40
-"""A record does no more after it has read, or merged, so many memories."""
 SCANNED = 300
 """Memories like no other that are passed over at once."""
 TASKS = 20
 """Work of commands that one tick looks at."""
 _AFTER = b"\xff"
-
-
-class Budget:
-    """What one record may still do."""
-
-    def __init__(self) -> None:
-        self._read, self._merged = READ, MERGED
-
-    def spend(self, read: int, merged: int = 0) -> None:
-        self._read -= read
-        self._merged -= merged
-
-    @property
-    def left(self) -> bool:
-        return self._read > 0 and self._merged > 0
 
 
 def fold_consolidate(view: View, entry: Entry, body: MemoryConsolidate) -> list[Effect]:
@@ -93,35 +79,38 @@ def _due(view: View, entry: Entry, schedule: WorkRow | None) -> WorkRow | None:
     """The run over everything as it is now; None: nothing is new, and a tick changes no row."""
     config = _config(view)
     if schedule is None:
-        return WorkRow("run", entry.log_time) if _any_dirty(view) else None
+        return WorkRow("run", entry.log_time) if _any_new(view) else None
     every = config.consolidate_every_seconds * SECOND
     if schedule.at is None and schedule.until + every <= entry.log_time:
-        if not _any_dirty(view):
+        if not _any_new(view):
             return None
         window = config.consolidate_window_hours * HOUR
         return WorkRow("run", entry.log_time, window=window, at=DirtyRow.kind)
     return schedule
 
 
-def _any_dirty(view: View) -> bool:
-    return next(view.scan(DirtyRow, DirtyRow.kind), None) is not None
+def _any_new(view: View) -> bool:
+    kinds: tuple[type[Row], ...] = (DirtyRow, FreshRow)
+    return any(next(view.scan(kind, kind.kind), None) is not None for kind in kinds)
 
 
 def _go_on(
     view: View, entry: Entry, outputs: list[Effect], key: bytes, row: WorkRow, budget: Budget
 ) -> None:
     """Go on with a run until it is done or enough was done."""
-    while budget.left and row.at is not None:
+    while budget.left and (at := row.at) is not None:
+        if at.startswith((FreshRow.kind, LinkableRow.kind)):
+            row = _link(view, entry, outputs, key, row, budget)
+            continue
         if row.start is None:
-            place, found = _next(view, key, row.at, budget)
-            row = structs.replace(row, at=place)
+            at, found = _next(view, key, at, budget)
+            row = structs.replace(row, at=at)
             if not found:
                 continue
-        assert row.at is not None
-        memories = Memories(view, entry, outputs, tenant_of(row.at))
-        looked = look(memories, row.at[-HASH:], row.until - row.window, row.start)
+        memories = Memories(view, entry, outputs, tenant_of(at))
+        looked = look(memories, at[-HASH:], row.until - row.window, row.start)
         budget.spend(looked.read, looked.merged)
-        at, row = row.at, _sum(row, looked)
+        row = _sum(row, looked)
         if row.start is not None or row.again:
             row = structs.replace(row, again=row.again and row.start is not None)
             continue
@@ -145,15 +134,35 @@ def _go_on(
             "groups": row.groups,
             "members": row.merged,
             "freed_bytes": row.freed,
+            "linked": row.linked,
         },
     )
 
 
-def _next(view: View, key: bytes, at: bytes, budget: Budget) -> tuple[bytes | None, bool]:
-    """Where alike memories are looked at next, and whether there are any; None: nowhere."""
+def _link(
+    view: View, entry: Entry, outputs: list[Effect], key: bytes, row: WorkRow, budget: Budget
+) -> WorkRow:
+    """Go on with links: of what is new, and on command of all of a tenant's memories."""
+    assert row.at is not None
+    by_time = key == SCHEDULE
+    if row.at.startswith(FreshRow.kind):
+        look = linking.look_at_new
+        prefix = FreshRow.kind if by_time else tenant_key(FreshRow, tenant_of(key))
+        # What runs by log time would look at, they need not look at any more.
+        window = max(row.window, _config(view).consolidate_window_hours * HOUR)
+        then = None if by_time else tenant_key(LinkableRow, tenant_of(key))
+    else:
+        look, window, then = linking.look_at_all, row.window, None
+        prefix = tenant_key(LinkableRow, tenant_of(key))
+    at, count = look(view, entry, outputs, row.at, prefix, row.until - window, budget)
+    return structs.replace(row, at=then if at is None else at, linked=row.linked + count)
+
+
+def _next(view: View, key: bytes, at: bytes, budget: Budget) -> tuple[bytes, bool]:
+    """Where alike memories are looked at next, and whether there are any; then come links."""
     if key == SCHEDULE:
         found = next(view.scan(DirtyRow, DirtyRow.kind, start=at), None)
-        return (None, False) if found is None else (found[0], True)
+        return (FreshRow.kind, False) if found is None else (found[0], True)
     prefix = tenant_key(AlikeRow, tenant_of(key))
     before = None
     for seen, (place, _) in enumerate(view.scan(AlikeRow, prefix, start=at)):
@@ -165,7 +174,7 @@ def _next(view: View, key: bytes, at: bytes, budget: Budget) -> tuple[bytes | No
             budget.spend(seen)
             return common, False
         before = common
-    return None, False
+    return tenant_key(FreshRow, tenant_of(key)), False
 
 
 def _sum(row: WorkRow, looked: Looked) -> WorkRow:

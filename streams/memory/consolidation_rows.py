@@ -65,6 +65,29 @@ class DirtyRow(Row, frozen=True, array_like=True, gc=False):
     kind: ClassVar[bytes] = b"2/"
 
 
+class LinksRow(Row, frozen=True, array_like=True):
+    """A memory's links that runs have found; its related memories are those given and these."""
+
+    kind: ClassVar[bytes] = b"2+"
+
+    linked: tuple[str, ...]
+    """Memories that say the same in other words; each is linked with this one too."""
+    given: tuple[str, ...]
+    """Its related memories without them."""
+
+
+class LinkableRow(Row, frozen=True, array_like=True, gc=False):
+    """A memory among those that may say the same in other words, by event time."""
+
+    kind: ClassVar[bytes] = b"3+"
+
+
+class FreshRow(Row, frozen=True, array_like=True, gc=False):
+    """A memory that no run has looked for links of yet."""
+
+    kind: ClassVar[bytes] = b"1+"
+
+
 class WorkRow(Row, frozen=True, array_like=True):
     """Work that ticks go on with."""
 
@@ -77,7 +100,8 @@ class WorkRow(Row, frozen=True, array_like=True):
     window: int = 0
     """So many microseconds before it are looked at."""
     at: bytes | None = None
-    """Key of the alike memories to look at next; None: the run is at its end."""
+    """Key of the alike memories to look at next, then of those that may be linked; None: the run is
+    at its end."""
     start: bytes | None = None
     """Where to go on among them; None: they are looked at no more, or not yet."""
     again: bool = False
@@ -93,9 +117,20 @@ class WorkRow(Row, frozen=True, array_like=True):
     merged: int = 0
     freed: int = 0
     """Merges of a run so far, their members, and bytes."""
+    linked: int = 0
+    """Pairs of memories that it linked so far."""
 
 
-ROWS: tuple[type[Row], ...] = (ConsolidatedRow, MembersRow, AlikeRow, DirtyRow, WorkRow)
+ROWS: tuple[type[Row], ...] = (
+    ConsolidatedRow,
+    MembersRow,
+    AlikeRow,
+    DirtyRow,
+    LinksRow,
+    LinkableRow,
+    FreshRow,
+    WorkRow,
+)
 
 SCHEDULE = WorkRow.kind
 """Key of the run over everything; a tenant's work lies behind it."""
@@ -134,3 +169,28 @@ def dirty_key(tenant: str, alike: bytes) -> bytes:
 def work_key(tenant: str, name: str) -> bytes:
     """Key of a tenant's work."""
     return tenant_key(WorkRow, tenant, name.encode())
+
+
+def links_key(tenant: str, memory_id: str) -> bytes:
+    """Key of a memory's links."""
+    return tenant_key(LinksRow, tenant, memory_id.encode())
+
+
+def linkable_prefix(tenant: str, shared: bytes) -> bytes:
+    """All memories that share what linked ones must share."""
+    return tenant_key(LinkableRow, tenant, shared)
+
+
+def linkable_key(tenant: str, shared: bytes, timestamp: int, memory_id: str) -> bytes:
+    """Key of a memory among those that may be linked."""
+    return linkable_prefix(tenant, shared) + sortable(timestamp) + memory_id.encode()
+
+
+def id_of_linkable(key: bytes, prefix: bytes) -> str:
+    """The memory in such a key, ``prefix`` being what they share."""
+    return key[len(prefix) + 8 :].decode()
+
+
+def fresh_key(tenant: str, memory_id: str) -> bytes:
+    """Key of the note that links of a memory were not looked for yet."""
+    return tenant_key(FreshRow, tenant, memory_id.encode())

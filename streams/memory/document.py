@@ -34,6 +34,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Pairs of key and value, the value as compact JSON."""
     related: tuple[str, ...] = ()
     """Ids, of memories that may not exist (yet)."""
+    linked: tuple[str, ...] = ()
+    """Ids of those that say the same in other words."""
     uses: int = 0
     """How often it was accessed."""
     used_at: int = 0

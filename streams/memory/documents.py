@@ -3,11 +3,12 @@
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from streams.core.fold import Reader, Rows
 from streams.core.rows import tenant_key
 from streams.memory.archived import made_of
-from streams.memory.consolidation_rows import ConsolidatedRow, MembersRow
+from streams.memory.consolidation_rows import ConsolidatedRow, LinksRow, MembersRow, links_key
 from streams.memory.document import LONG_TERM, NO_TTL, WORKING, Document
 from streams.memory.grouping import values_of
 from streams.memory.members import members_of
@@ -55,9 +56,12 @@ def document(rows: Rows, tenant: str, memory_id: str) -> Document | None:
     return None if row is None else _document(rows, tenant, memory_id, row)
 
 
-def document_of(memory_id: str, new: Remade) -> Document:
+def document_of(rows: Rows, tenant: str, memory_id: str, new: Remade) -> Document:
     """Make the document of what a consolidated memory is without some of its members."""
-    return _made(memory_id, new.row, new.made, new.members, new.vector)
+    links = rows.get(LinksRow, links_key(tenant, memory_id))
+    if links is not None:
+        links = structs.replace(links, given=new.row.related_memories)
+    return _made(memory_id, new.row, new.made, new.members, new.vector, links)
 
 
 def _document(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> Document | None:
@@ -69,7 +73,10 @@ def _document(rows: Rows, tenant: str, memory_id: str, row: MemoryRow) -> Docume
     if row.consolidated:
         made = made_of(rows, tenant, memory_id)
         members = members_of(rows, tenant, memory_id, row)
-    return _made(memory_id, row, made, members, vector)
+    links = None
+    if row.related_memories:
+        links = rows.get(LinksRow, links_key(tenant, memory_id))
+    return _made(memory_id, row, made, members, vector, links)
 
 
 def _made(
@@ -78,6 +85,7 @@ def _made(
     made: ConsolidatedRow | None,
     members: MembersRow | None,
     vector: VectorRow | None,
+    links: LinksRow | None,
 ) -> Document:
     state = {} if row.cluster_state is None else _object.decode(row.cluster_state)
     metadata = {} if row.metadata is None else _object.decode(row.metadata)
@@ -97,7 +105,8 @@ def _made(
         cost_attribution=row.cost_attribution or None,
         subject=row.subject or None,
         metadata=tuple((key, metadata_text(metadata[key])) for key in sorted(metadata)),
-        related=row.related_memories,
+        related=row.related_memories if links is None else links.given,
+        linked=() if links is None else links.linked,
         uses=row.access_count,
         used_at=row.last_accessed or 0,
         model=None if vector is None else vector.model,

@@ -14,7 +14,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, View
 from streams.core.log import MemoryErase
 from streams.core.rows import tenant_key
-from streams.memory import receipts
+from streams.memory import links, receipts
 from streams.memory.commanded import finished
 from streams.memory.dating import EVERYBODY
 from streams.memory.fences import fence_ids, put_fences
@@ -171,14 +171,14 @@ def _forget_memories(
         if held(view, rules, tenant, memory_id, row):
             kept += 1
             continue
+        # A fence is a row of about ten that go with a memory.
+        work += links.work(view, tenant, memory_id) + len(row.sources) // 10
         if row.consolidated_into is None:
             memories.remove(memory_id, row)
         else:
             members[memory_id] = row
         fence_ids(view, tenant, (memory_id, *row.sources), entry.timestamp)
         erased += 1 + sum(each not in members for each in row.sources)
-        # A fence is a row of about ten that go with a memory.
-        work += 1 + len(row.sources) // 10
     memories.remove_members(list(members.items()))
     return after, erased, kept
 

@@ -6,6 +6,7 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.sweep import SweepRow
 from streams.core.time import SECOND, format_time
+from streams.memory import links
 from streams.memory.dating import file_anew
 from streams.memory.deadlines import SWEPT, move
 from streams.memory.fences import fence_ids, fenced
@@ -18,18 +19,22 @@ from streams.memory.rows import id_of, tenant_of
 
 
 def expire(view: View, entry: Entry, outputs: list[Effect], at_most: int) -> int:
-    """Remove memories that are due, at most so many; return how many deadlines were looked at.
+    """Remove memories that are due, about so many at most; return how many it were.
 
-    A memory whose deadline has moved since it was filed is filed anew.
+    A memory with links counts for more. One whose deadline has moved since it was filed is filed
+    anew.
     """
     swept = view.get(SweepRow, SWEPT)
     start = None if swept is None else deadline_key(swept.due, b"")
     end = deadline_key(entry.log_time + 1, b"")
     found: list[bytes] = []
+    work = 0
     for key, _ in view.scan(DeadlineRow, DeadlineRow.kind, start=start):
-        if key >= end or len(found) == at_most:
+        if key >= end or work >= at_most:
             break
         found.append(key)
+        _, memory = of_deadline(key)
+        work += links.work(view, tenant_of(memory), id_of(memory))
     if found:
         view.put(SWEPT, SweepRow(of_deadline(found[-1])[0]))
     due: dict[str, list[tuple[str, MemoryRow]]] = {}
@@ -41,7 +46,7 @@ def expire(view: View, entry: Entry, outputs: list[Effect], at_most: int) -> int
             due.setdefault(tenant, []).append((memory_id, row))
     for tenant, memories in due.items():
         remove_due(Memories(view, entry, outputs, tenant), memories)
-    return len(found)
+    return work
 
 
 def _settled(
@@ -70,7 +75,8 @@ def remove_due(memories: Memories, found: Sequence[tuple[str, MemoryRow]]) -> No
     view, entry, tenant = memories.view, memories.entry, memories.tenant
     for memory_id, row in found:
         if row.consolidated_into is None:
-            memories.remove(memory_id, row)
+            # It may have been linked with one that went before it.
+            memories.remove(memory_id, memories.get(memory_id) or row)
     # After those: the last of the others may come back, and move one of them to another tier.
     memories.remove_members([each for each in found if each[1].consolidated_into is not None])
     for memory_id, row in found:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from streams.core.fold import Rows
 from streams.core.rows import tenant_key
 from streams.core.time import SECOND
+from streams.memory import links
 from streams.memory.archived import whole
 from streams.memory.consolidation_rows import MembersRow
 from streams.memory.documents import document, document_of
@@ -56,7 +57,10 @@ class Hidden:
             return None
         if missing:
             new = without(self._rows, self._tenant, memory_id, row, missing)
-            return None if new is None else Seen(new.row, latest(new.members, self.rules))
+            if new is None:
+                return None
+            linked = links.shown(self._rows, self._tenant, memory_id, new.row)
+            return Seen(linked, latest(new.members, self.rules))
         found = whole(self._rows, self._tenant, memory_id, row)
         if found is None:
             return None
@@ -145,7 +149,7 @@ def _hide_one(index: TenantIndex, hidden: Hidden, rows: Rows, tenant: str, memor
     found = None
     if gone:
         new = without(rows, tenant, memory_id, row, gone)
-        found = None if new is None else document_of(memory_id, new)
+        found = None if new is None else document_of(rows, tenant, memory_id, new)
     elif gone is not None:
         found = document(rows, tenant, memory_id)
     if found is None:

@@ -8,7 +8,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, Output, View
 from streams.core.ids import derived_id
 from streams.core.rows import tenant_key
-from streams.memory import alike, consolidated
+from streams.memory import alike, consolidated, links
 from streams.memory.bytes import add_bytes, move_bytes
 from streams.memory.deadlines import file
 from streams.memory.forget_rows import rules_of
@@ -153,6 +153,7 @@ class Memories:
     def discard(self, memory_id: str, before: MemoryRow) -> None:
         """Remove what is left of a memory that stands nowhere any more."""
         view, tenant = self.view, self.tenant
+        links.drop(self, memory_id)
         view.delete(memory_key(tenant, memory_id))
         if before.embedding_model is not None:
             view.delete(vector_key(tenant, memory_id))

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
+from streams.memory import links
 from streams.memory.archived import made_of
 from streams.memory.bytes import bytes_of, know_least, quota_of, room, tier_of
 from streams.memory.document import CRITICAL, HIGH, MEDIUM
@@ -108,10 +109,21 @@ def find(
                 break
     reserve = min(max(lack, 0), spare(view, entry, tenant, priority))
     overflow = reserve < lack
-    later = len(going) > AT_ONCE
+    now = _at_once(view, tenant, going)
+    later = len(going) > len(now)
     if priority < CRITICAL and (overflow or (later and row.over)):
         return None
-    return Way(going[:AT_ONCE], reserve, overflow, full=True)
+    return Way(now, reserve, overflow, full=True)
+
+
+def _at_once(view: View, tenant: str, going: list[bytes]) -> list[bytes]:
+    """As many of those that go as one record may remove."""
+    work = 0
+    for count, worth in enumerate(going[:AT_ONCE]):
+        if work >= AT_ONCE:
+            return going[:count]
+        work += links.work(view, tenant, id_of_worth(worth))
+    return going[:AT_ONCE]
 
 
 def spare(view: View, entry: Entry, tenant: str, priority: int) -> int:

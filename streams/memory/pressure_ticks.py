@@ -6,15 +6,16 @@ from msgspec import structs
 
 from streams.core.fold import Effect, Entry, View
 from streams.core.rows import tenant_key
+from streams.memory import links
 from streams.memory.bytes import find_room, pool_bytes, quota_of, shed
 from streams.memory.document import CRITICAL
 from streams.memory.leases import held
 from streams.memory.pressure import prune, size_of, spare
 from streams.memory.prunable import least_first
 from streams.memory.quota_alerts import tell_overflow
-from streams.memory.rows import LEASE_KEY, BytesRow, PressureRow, tenant_of
+from streams.memory.rows import LEASE_KEY, BytesRow, PressureRow, id_of_worth, tenant_of
 
-AT_ONCE = 30
+AT_ONCE = 28
 """Memories that one tick removes."""
 TENANTS = 20
 """Tenants that one tick relieves."""
@@ -28,28 +29,30 @@ def relieve(view: View, entry: Entry, outputs: list[Effect]) -> None:
     left = AT_ONCE
     for key, _ in list(islice(view.scan(PressureRow, PressureRow.kind), TENANTS)):
         left -= _relieve_one(view, entry, outputs, tenant_of(key), left)
-        if left == 0:
+        if left <= 0:
             return
 
 
 def _relieve_one(view: View, entry: Entry, outputs: list[Effect], tenant: str, at_most: int) -> int:
-    """Remove what is needed and at most so many; return how many went."""
+    """Remove what is needed and about so many at most; return how many went, links counted too."""
     over = find_room(view, entry, tenant).over
     going: list[bytes] = []
-    for worth in islice(least_first(view, tenant), at_most):
-        if over <= 0:
+    work = 0
+    for worth in least_first(view, tenant):
+        if over <= 0 or work >= at_most:
             break
         going.append(worth)
         over -= size_of(view, tenant, worth)
+        work += links.work(view, tenant, id_of_worth(worth))
     reason = "pool" if quota_of(view, tenant) is None else "quota"
     prune(view, entry, outputs, tenant, going, reason)
-    if over > 0 and len(going) < at_most:
+    if over > 0 and work < at_most:
         # Nothing is left that may go.
         let_in = min(over, spare(view, entry, tenant, CRITICAL))
         if find_room(view, entry, tenant, let_in).over:
             tell_overflow(view, entry, outputs, tenant)
             view.delete(tenant_key(PressureRow, tenant))
-    return len(going)
+    return work
 
 
 def _share_the_rest(view: View, entry: Entry) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from streams.core.fold import Rows
+from streams.memory import links
 from streams.memory.archived import made_of, texts
 from streams.memory.consolidation_rows import ConsolidatedRow, MembersRow
 from streams.memory.forget_rows import rules_of
@@ -26,7 +27,7 @@ class Remade(NamedTuple):
     """A consolidated memory of the members that stay."""
 
     row: MemoryRow
-    """With the use, the tier and the revision that it had."""
+    """With the use, the tier and the revision that it had, and without its links."""
     made: ConsolidatedRow
     members: MembersRow
     vector: VectorRow | None
@@ -67,7 +68,8 @@ def remade(
         sum(each.row.vector_bytes for each in staying),
     )
     vector = mean_vector(rows, tenant, [each.id for each in staying])
-    now = summary(line(made), made.members, [each.row for each in staying], vector)
+    bare = [links.bare(rows, tenant, each.id, each.row) for each in staying]
+    now = summary(line(made), made.members, bare, vector)
     now = structs.replace(
         now,
         use=before.use,

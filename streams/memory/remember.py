@@ -14,7 +14,7 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.ids import derived_id
 from streams.core.journal import Target, audit
 from streams.core.log import Content, Message, Vector
-from streams.memory import alike, consolidated
+from streams.memory import alike, consolidated, links
 from streams.memory.expiry import remove_due, tell_expired
 from streams.memory.fences import fence_ids, fenced
 from streams.memory.forget_rows import rules_of
@@ -73,8 +73,13 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
         check_quota(view, entry, outputs, record.tenant, full=True)
         return
     prune(view, entry, outputs, record.tenant, way.going, "write")
+    if way.going and before is not None:
+        # What went may have been linked with it.
+        before = memories.get(memory_id)
+        assert before is not None
+        now = _corrected(before, entry, body, content)
     _keep_vector(view, vector_key(record.tenant, memory_id), before, content.vector)
-    _find_alike(memories, memory_id, before, now)
+    now = _find_alike(memories, memory_id, before, now, "related_memories" in content.given)
     memories.put_working(memory_id, before, now, reserve=way.reserve)
     check_quota(view, entry, outputs, record.tenant, full=way.full)
     if way.overflow:
@@ -151,15 +156,29 @@ def _keep_vector(view: View, key: bytes, before: MemoryRow | None, vector: Vecto
 
 
 def _find_alike(
-    memories: Memories, memory_id: str, before: MemoryRow | None, now: MemoryRow
-) -> None:
-    """Have runs look at what is written; a consolidated memory that is corrected stays so."""
+    memories: Memories,
+    memory_id: str,
+    before: MemoryRow | None,
+    now: MemoryRow,
+    related: bool,
+) -> MemoryRow:
+    """Have runs look at what is written; a consolidated memory that is corrected stays so.
+
+    The memory is returned with those of its links that still hold; ``related``: it says itself
+    which memories are related.
+    """
+    view, tenant = memories.view, memories.tenant
+    if before is None:
+        alike.enter(view, tenant, memory_id, now)
+        return now
+    if not related:
+        now = links.bare(view, tenant, memory_id, now)
     if now.consolidated:
         consolidated.close(memories, memory_id)
-        return
-    if before is not None:
-        alike.leave(memories.view, memories.tenant, memory_id, before)
-    alike.enter(memories.view, memories.tenant, memory_id, now)
+        return links.stay(memories, memory_id, now, False)
+    alike.leave(view, tenant, memory_id, before)
+    alike.enter(view, tenant, memory_id, now)
+    return links.keep(memories, memory_id, now)
 
 
 def _tell_erased(view: View, entry: Entry, outputs: list[Effect], memory_id: str) -> None:

@@ -9,6 +9,7 @@ from msgspec import structs
 from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.log import MemorySplit
+from streams.memory import links
 from streams.memory.archived import made_of
 from streams.memory.bytes import bytes_of, room
 from streams.memory.commanded import finished
@@ -22,7 +23,8 @@ from streams.memory.refuse import QUOTA_EXCEEDED
 AT_ONCE = 80
 """Members that one record gives back, or one more where none would be left."""
 LEFT_AT_ONCE = 200
-"""Rows of members without a consolidated memory that one tick removes."""
+"""Rows of members without a consolidated memory, and of those linked with them, that one tick
+changes."""
 _NOT_ONE = "it is no consolidated memory"
 _NO_ROOM = "there is no room for the members beside one another"
 
@@ -90,13 +92,19 @@ def _go_on(memories: Memories, key: bytes, row: WorkRow) -> int:
 
 def _sweep(memories: Memories, key: bytes, row: WorkRow) -> int:
     """Remove what is left of members whose consolidated memory is gone."""
-    part, rest = row.members[:LEFT_AT_ONCE], row.members[LEFT_AT_ONCE:]
-    for memory_id in part:
+    seen = rows = 0
+    for memory_id in row.members:
+        if rows >= LEFT_AT_ONCE:
+            break
         member = memories.get(memory_id)
         if member is not None and member.consolidated_into == row.memory_id:
+            # A linked memory is written anew, and at another place.
+            rows += 4 * len(links.linked(memories.view, memories.tenant, memory_id))
             memories.discard(memory_id, member)
+        seen, rows = seen + 1, rows + 1
+    rest = row.members[seen:]
     if rest:
         memories.view.put(key, structs.replace(row, members=rest))
     else:
         memories.view.delete(key)
-    return len(part)
+    return seen

@@ -362,10 +362,15 @@ def _merge(inputs: Inputs) -> None:
 
 
 def _again_and_again(inputs: Inputs, tenant: str) -> None:
-    """What is said of more than one thing, and more than once."""
+    """What is said of more than one thing, more than once, and in other words."""
     for number in inputs.random.sample(range(9), 2):
         data = {"content": f"Removing base file {number} took {number % 2} ms"}
         inputs.event(AGENT_MESSAGES, tenant, "agent.message", data)
+    text = inputs.random.choice(("Base file 4 has no owner", "There is no owner of base file 4"))
+    vector = Vector("m", 0.1, bytes(range(100)))
+    content = msgspec.structs.replace(CONTENT, text=text, vector=vector)
+    origin = Origin("embedded", 0, 0, len(inputs.log))
+    inputs.write(tenant, Message("", "", "", "", None, content), origin)
 
 
 def _control(inputs: Inputs) -> None:
