@@ -20,7 +20,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     place: int = 0
     """Orders memories of one session and one event time: where in the log it first came."""
     revision: int = 1
-    """Rises whenever anything but tier, uses and used_at changes."""
+    """Rises whenever anything but tier, uses, used_at and linked changes."""
     priority: int = MEDIUM
     tier: int = WORKING
     agent: str | None = None

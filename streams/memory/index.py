@@ -21,6 +21,7 @@ from streams.memory.document import NO_TTL, Document
 from streams.memory.facets import Facets
 from streams.memory.forget_rows import RulesRow
 from streams.memory.lexical import Lexical
+from streams.memory.linked import Linked
 from streams.memory.members import begins
 from streams.memory.postings import MAX_SLOTS
 from streams.memory.related import NONE, Related
@@ -72,6 +73,7 @@ class TenantIndex:
         self.lexical = Lexical()
         self.facets = Facets()
         self.related = Related()
+        self.linked = Linked()
         self.sessions = Sessions(self._session_key)
         self._dense: dict[str, Dense] = {}
 
@@ -123,6 +125,7 @@ class TenantIndex:
         self.lexical.append(terms(document.content))
         self.facets.append(slot, document)
         self.sessions.append(slot, document.session)
+        self.linked.put(document)
         self.related.append(slot, document.related, self._slots)
         self.related.moved(document.id, slot)
         if document.model is not None and document.vector:
@@ -140,6 +143,7 @@ class TenantIndex:
         else:
             self.used(document.id, document.uses, document.used_at)
             self.moved(document.id, document.tier)
+            self.linked.put(document)
 
     def withhold(self, memory_id: str) -> None:
         """Take out a memory that is in the rows, so that it may come back."""
@@ -152,6 +156,7 @@ class TenantIndex:
         slot = self._slots.get(memory_id)
         if slot is None:
             return False
+        self.linked.remove(memory_id)
         self.sessions.remove(slot)
         self.related.moved(memory_id, NONE)
         self._alive.values[slot] = False
@@ -233,7 +238,7 @@ class TenantIndex:
         vectors = sum(dense.nbytes for dense in self._dense.values())
         structures = (
             self.lexical.nbytes + self.facets.nbytes + self.sessions.nbytes + self.related.nbytes
-        )
+        ) + self.linked.nbytes
         containers = sys.getsizeof(self._slots) + sys.getsizeof(self.ids) + self._held
         return arrays + vectors + structures + containers
 

@@ -2,8 +2,10 @@
 
 Relevance is the sum of two standard scores, BM25's and the cosine's, each over all of the tenant's
 memories; a memory also takes from its neighbours in the session, from related memories, and from
-what it carries. All of it is whole multiples of 1/65536: parts sum to the score to the last digit,
-and no library, cache or order of building can change a rank. Ties go by id.
+what it carries. Memories that are linked, for they say the same in other words, take one place: the
+best of them; the others come behind all that was not said yet. All of it is whole multiples of
+1/65536: parts sum to the score to the last digit, and no library, cache or order of building can
+change a rank. Ties go by id.
 """
 
 import msgspec
@@ -92,6 +94,7 @@ PARTS = (
     "priority",
     "recency",
     "use",
+    "linked",
 )
 HALF_LIFE = 7 * DAY
 
@@ -157,13 +160,18 @@ def search(
     score = np.zeros(len(chosen), np.int64)
     for part in parts.values():
         score += part
+    first, again = _places(index, chosen, score, limit)
+    # Behind all others, in their order.
+    behind = int(score.min()) - int(score.max()) - 1 if again else 0
     return [
         Found(
             index.ids[chosen[at]],
-            int(score[at]),
-            {name: int(parts[name][at]) if name in parts else 0 for name in PARTS},
+            int(score[at]) + linked,
+            {name: int(parts[name][at]) if name in parts else 0 for name in PARTS}
+            | {"linked": linked},
         )
-        for at in _best(index, chosen, score, limit)
+        for places, linked in ((first, 0), (again, behind))
+        for at in places
     ]
 
 
@@ -245,6 +253,32 @@ def _standing(index: TenantIndex, chosen: Ints, now: int, weights: Weights) -> d
         weeks = since // HALF_LIFE * ONE + since % HALF_LIFE * ONE // HALF_LIFE
         standing["use"] = weights.use * np.maximum(doublings - weeks, 0) // _UNIT
     return standing
+
+
+def _places(
+    index: TenantIndex, chosen: Ints, score: Ints, limit: int
+) -> tuple[list[int], list[int]]:
+    """Positions in ``chosen`` of what takes a place, and of what only fills the limit.
+
+    The latter are linked with something better that has a place.
+    """
+    if not index.linked:
+        return _best(index, chosen, score, limit), []
+    looked_at = limit
+    while True:
+        first: list[int] = []
+        again: list[int] = []
+        placed: set[str] = set()
+        for at in _best(index, chosen, score, looked_at):
+            memory_id = index.ids[chosen[at]]
+            if placed.isdisjoint(index.linked.of(memory_id)):
+                placed.add(memory_id)
+                first.append(at)
+            else:
+                again.append(at)
+        if len(first) >= limit or looked_at >= len(chosen):
+            return first[:limit], again[: max(0, limit - len(first))]
+        looked_at *= 2
 
 
 def _best(index: TenantIndex, chosen: Ints, score: Ints, limit: int) -> list[int]:

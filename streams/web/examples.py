@@ -222,6 +222,7 @@ FOUND: dict[str, Any] = {
                 "priority": 0.0625,
                 "recency": 0.1015625,
                 "use": 0.0859375,
+                "linked": 0.0,
             },
         }
     ],

@@ -25,6 +25,7 @@ TheFinder = NamedDependency[SkipValidation[Finder]]
         "By the words of the question and, where a model is there, by its meaning; by what stands "
         "next to a memory in its session or is related to it; by its tags, cluster, pipelines, "
         "cost_attribution and agent where the question names them; by priority, recency and use. "
+        "What says the same in other words as a better one comes behind all others. "
         "Filters are exact and choose who may be found; they change no score. There is no least "
         "score: `limit` is filled whenever so many pass. Each result counts one access; with "
         "`explain` none does, and `parts` are what each score is the sum of (1 is one standard "

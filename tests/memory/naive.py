@@ -57,7 +57,22 @@ def search(
         weeks = weeks // HALF_LIFE * ONE + weeks % HALF_LIFE * ONE // HALF_LIFE
         parts["use"] = weights.use * max(fixed.log2(document.uses + 1) - weeks, 0) // 256
         found.append((document.id, sum(parts.values()), parts))
-    return sorted(found, key=lambda each: (-each[1], each[0]))[:limit]
+    found.sort(key=lambda each: (-each[1], each[0]))
+    return _apart(documents, found)[:limit]
+
+
+def _apart(
+    documents: list[Document], found: list[tuple[str, int, dict[str, int]]]
+) -> list[tuple[str, int, dict[str, int]]]:
+    """What is linked with something better that has a place of its own comes last."""
+    links = {document.id: set(document.linked) for document in documents}
+    first: list[tuple[str, int, dict[str, int]]] = []
+    again = []
+    for each in found:
+        said = any(better in links[each[0]] for better, *_ in first)
+        (again if said else first).append(each)
+    behind = found[-1][1] - found[0][1] - 1 if found else 0
+    return first + [(i, score + behind, parts | {"linked": behind}) for i, score, parts in again]
 
 
 def passes(document: Document, filters: Filters) -> bool:

@@ -1,5 +1,6 @@
 """Links by example: which memories say the same in other words, and what becomes of the links."""
 
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +11,13 @@ from memory.test_consolidation import EVERY, WINDOW, Log, stored
 from streams.core.log import RetentionSet, Tick, Vector
 from streams.memory.bytes import used_bytes
 from streams.memory.consolidation_rows import FreshRow, LinkableRow, LinksRow, WorkRow
+from streams.memory.documents import document, page
+from streams.memory.hidden import hide
+from streams.memory.index import TenantIndex
 from streams.memory.linking import AT_ONCE
 from streams.memory.links import LINKS
+from streams.memory.ranking import Filters, search
+from streams.memory.recall import memory
 from streams.memory.rows import PrunableRow
 
 ONE = "Partition 4 of topic clicks has no leader"
@@ -304,6 +310,51 @@ def test_what_is_said_instead_of_a_consolidated_memory_is_linked_with_nobody() -
     say(log, one["id"], "something else")
     log.consolidate()
     assert related(log, "b", one["id"]) == [[], []]
+
+
+def found(index: TenantIndex, limit: int) -> list[str]:
+    return [each.id for each in search(index, "no leader of clicks", Filters(), limit, 0)]
+
+
+def test_a_search_has_one_place_for_what_says_the_same() -> None:
+    log = two()
+    say(log, "c", "something else")
+    index = TenantIndex.of(page(log.view, "t1", b"", 10)[0])
+    before = found(index, 3)
+    assert before[2] == "c"
+    log.consolidate()
+    for memory_id in "abc":
+        now = document(log.view, "t1", memory_id)
+        assert now is not None
+        assert now.related == ()
+        index.update(now)
+    assert found(index, 3) == [before[0], "c", before[1]]
+    assert found(index, 2) == [before[0], "c"]
+    assert found(TenantIndex.of(page(log.view, "t1", b"", 10)[0]), 3) == found(index, 3)
+
+
+def test_what_is_hidden_of_a_consolidated_memory_does_not_hide_its_links() -> None:
+    log = two()
+    for name in ("a2", "a3"):
+        say(log, name, ONE, given={"ttl_seconds": 60} if name == "a3" else None)
+    log.consolidate()
+    [one] = log.made()
+    log.wait(60)
+    index = TenantIndex.of(page(log.view, "t1", b"", 10)[0])
+    hide(index, log.view, "t1", log.now)
+    assert index.withheld == {one["id"]: ("a3",)}
+    assert index.linked.of(one["id"]) == ("b",)
+    shown = memory(log.view, "t1", one["id"], log_time=log.now)
+    assert json.loads(bytes(shown))["related_memories"] == ["b"]
+
+
+def test_what_nobody_sees_any_more_is_not_linked() -> None:
+    log = Log()
+    say(log, "a", ONE, given={"ttl_seconds": 60})
+    log.wait(60)
+    log.say(OTHER, memory_id="b", vector=NEAR)
+    log.consolidate()
+    assert related(log, "b") == [[]]
 
 
 def many(count: int) -> Log:

@@ -59,6 +59,7 @@ documents = st.builds(
     subject=names,
     metadata=pairs.map(lambda each: tuple(dict(each).items())),
     related=st.lists(ids, max_size=2).map(tuple),
+    linked=st.lists(ids, max_size=2).map(tuple),
     uses=st.integers(0, 9),
     used_at=times,
     model=st.sampled_from([None, "one", "two"]),
@@ -68,7 +69,8 @@ facts = st.lists(
     st.tuples(st.just("put"), documents)
     | st.tuples(st.just("remove"), ids)
     | st.tuples(st.just("used"), st.tuples(ids, st.integers(0, 9), times))
-    | st.tuples(st.just("moved"), st.tuples(ids, st.integers(0, 1))),
+    | st.tuples(st.just("moved"), st.tuples(ids, st.integers(0, 1)))
+    | st.tuples(st.just("linked"), st.tuples(ids, st.lists(ids, max_size=2).map(tuple))),
     max_size=40,
 )
 filters = st.builds(
@@ -101,6 +103,10 @@ def grown(facts: list) -> tuple[TenantIndex, list[Document]]:
             index.used(*fact)
             if fact[0] in there:
                 there[fact[0]] = _but(there[fact[0]], uses=fact[1], used_at=fact[2])
+        elif kind == "linked":
+            if fact[0] in there:
+                there[fact[0]] = _but(there[fact[0]], linked=fact[1])
+                index.update(there[fact[0]])
         else:
             index.moved(*fact)
             if fact[0] in there:
@@ -157,6 +163,44 @@ def note(memory_id: str, content: str = "nothing", **others: object) -> Document
 
 def found_by(query: str, *notes: Document, **asked: object) -> list[str]:
     return [f.id for f in search(TenantIndex.of(notes), query, Filters(), 10, NOW, **asked)]
+
+
+def test_what_is_linked_takes_one_place():
+    notes = [
+        note("a", "the lag is high", linked=("b",)),
+        note("b", "high is the lag, so it is", linked=("a", "c")),
+        note("c", "lag", linked=("b",)),
+        note("d", "something else with lag"),
+        note("e"),
+    ]
+    index = TenantIndex.of(notes)
+    found = search(index, "high lag", Filters(), 5, NOW)
+    # The third one is linked with the second one alone, which has no place of its own.
+    assert [each.id for each in found] == ["a", "c", "d", "e", "b"]
+    assert [each.parts["linked"] < 0 for each in found] == [False, False, False, False, True]
+    scores = [each.score for each in found]
+    assert scores == sorted(scores, reverse=True)
+    best = [search(index, "high lag", Filters(), limit, NOW) for limit in (1, 2, 4)]
+    assert [[each.id for each in few] for few in best] == [["a"], ["a", "c"], ["a", "c", "d", "e"]]
+    index.remove("a")
+    assert search(index, "high lag", Filters(), 1, NOW)[0].id == "b"
+
+
+def test_what_does_not_pass_the_filters_takes_no_place():
+    notes = [
+        note("a", "the lag is high", linked=("b",), agent="x"),
+        note("b", "high is the lag", linked=("a",), agent="y"),
+    ]
+    found = search(TenantIndex.of(notes), "lag", Filters(agent="y"), 5, NOW)
+    assert [(each.id, each.parts["linked"]) for each in found] == [("b", 0)]
+
+
+def test_many_that_say_the_same_leave_places_to_others():
+    same = [f"s{number:03}" for number in range(100)]
+    notes = [note(each, "the lag is high", linked=tuple(set(same) - {each})) for each in same]
+    notes += [note(f"o{number}", "something else") for number in range(3)]
+    found = search(TenantIndex.of(notes), "high lag", Filters(), 6, NOW)
+    assert [each.id for each in found] == ["s000", "o0", "o1", "o2", "s001", "s002"]
 
 
 def test_an_empty_index_finds_nothing():
