@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import harness
 import msgspec
 import numpy as np
+from consolidation_links import links
 from consolidation_pairs import OPPOSITES, PARAPHRASES, ROLES, VALUES
 from embedding import embed
 from harness import say
@@ -59,7 +60,7 @@ def main() -> None:
     say(f"ours: {ours}")
     result = {
         "name": "consolidation",
-        "ours": ours,
+        "ours": ours | ({} if options.no_peers else {"links": links(texts, labels, CACHE)}),
         "peers": _peers(texts, labels, options),
         "ratios": {},
         "machine": harness.machine(),

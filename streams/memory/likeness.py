@@ -9,13 +9,17 @@ LEAST = (9, 10)
 _BITS = 32
 
 
-def alike_enough(vector: bytes, others: Sequence[bytes]) -> list[int]:
+def alike_enough(
+    vector: bytes, others: Sequence[bytes], least: tuple[int, int] = LEAST
+) -> list[int]:
     """Find the vectors whose cosine to one is high enough.
 
     Parameters
     ----------
     vector, others
         int8, all of one length above 0.
+    least
+        The cosine that is enough, as a fraction.
 
     Returns
     -------
@@ -33,7 +37,7 @@ def alike_enough(vector: bytes, others: Sequence[bytes]) -> list[int]:
     rows = np.frombuffer(b"".join(others), np.int8).reshape(len(others), -1).astype(np.int64)
     dots, squares = (rows @ one).tolist(), (rows * rows).sum(axis=1).tolist()
     own = int(one @ one)
-    part, whole = LEAST
+    part, whole = least
     # Python's integers: the products are past 64 bits for long vectors.
     found = [
         place
