@@ -14,7 +14,9 @@ import msgspec
 from aiokafka import TopicPartition
 from rocksdict import Rdict
 
+from streams import topology
 from streams.core.errors import StoreDamaged
+from streams.core.ids import partition_of
 from streams.runtime import positions
 from streams.runtime.digest import digest
 from streams.runtime.fold_jobs import control_job, fold_job
@@ -30,6 +32,7 @@ from streams.snapshots.manifest import Wanted
 from streams.snapshots.names import Place
 from tests.faults.checks import CONTROL
 from tests.faults.fleet import Fleet
+from tests.faults.forgetting import TENANTS as FORGETFUL
 from tests.faults.quotas import check_leases
 from tests.faults.wrong import Wrong
 
@@ -118,10 +121,20 @@ class _Partition:
                     wrong.append(Wrong(f"{self._name}: live and {name} differ: {dict(kinds)}"))
             if ways["a snapshot and the changelog"] is None and not self._bucket.damaged:
                 wrong.append(Wrong(f"{self._name}: no snapshot of it can be used"))
+            last = _offset(live)
             found = {
                 "the changelog": _digest_of(Path(folder) / "rebuilt"),
-                "the log from zero": await self._replayed(Path(folder) / "zero", _offset(live)),
+                "the log from zero": await self._replayed(Path(folder) / "zero", last),
             }
+            if self._erases:
+                # The archive lacks what was erased: it gives the rows of those who erased nothing.
+                given = _of_others(_rows(Path(folder) / "zero"))
+                if given != _of_others(live):
+                    wrong.append(
+                        Wrong(f"{self._name}: archive and log give others' rows otherwise")
+                    )
+                whole = await self._replayed(Path(folder) / "whole", last, archived=False)
+                found["the log from zero"] = whole
         for name, hex_ in found.items():
             if hex_ != told:
                 wrong.append(Wrong(f"{self._name}: {name} gives {hex_}, its owner said {told}"))
@@ -149,10 +162,18 @@ class _Partition:
         self._done.restored += 1
         return await self._rebuilt(folder)
 
-    async def _replayed(self, folder: Path, last: int) -> str:
+    @property
+    def _erases(self) -> bool:
+        """Whether a tenant that erases what it remembers is in this partition."""
+        if self._job.topic != topology.name(self._settings, topology.TENANT_LOG):
+            return False
+        return self._number in {partition_of(t, self._settings.partitions) for t in FORGETFUL}
+
+    async def _replayed(self, folder: Path, last: int, *, archived: bool = True) -> str:
         tp = TopicPartition(self._job.topic, self._number)
         archive = ArchivedLog(self._bucket.bin, self._settings.group)
-        steps = await steps_from(None, tp, (archive, self._log), last=last)
+        sources = (archive, self._log) if archived else (self._log,)
+        steps = await steps_from(None, tp, sources, last=last)
         spans = [step.span for step in steps if step.source is archive]
         self._done.archived += sum(span.end - span.begin for span in spans)
         db = open_database(folder)
@@ -193,6 +214,12 @@ def _all(db: Rdict) -> Rows:
     for key in own:
         del rows[key]
     return rows
+
+
+def _of_others(rows: Rows) -> Rows:
+    """Rows of tenants that erased nothing."""
+    names = tuple(tenant.encode() + b"\0" for tenant in FORGETFUL)
+    return {k: v for k, v in rows.items() if b"\0" in k and not any(n in k for n in names)}
 
 
 def _offset(rows: Rows) -> int:

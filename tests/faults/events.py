@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-HOUR = 3600 * 10**6
+from tests.faults.event import HOUR
+from tests.faults.event import Event as Event
+from tests.faults.forgetting import Forgetting
+
 SPREAD_HOURS = 18
 """Event times lie this far back at most: with a day of grace none of them is late."""
 
@@ -20,19 +23,6 @@ MODELS = (
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SOURCES = ("/agents/a", "/agents/b", "/jobs")
-
-
-@dataclass(frozen=True)
-class Event:
-    """One CloudEvent to be sent; ``time`` in microseconds."""
-
-    topic: str
-    type: str
-    tenant: str
-    source: str
-    id: str
-    time: int
-    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -118,10 +108,14 @@ class Input:
     def stream(self) -> Iterator[Event]:
         """Messages, some of them twice, and now and then a command of a tenant without messages."""
         draw = random.Random(f"events {self.seed}")
+        forgetting = Forgetting(self.seed, self.base)
+        every = max(25, self.events // 4_000)
         weights = list(accumulate((i + 1) ** -0.5 for i in range(self.tenants)))
         count = dict.fromkeys(self.names, 0)
         recent: list[Event] = []
         for n in range(self.events):
+            if n % every == every // 2:
+                yield from forgetting.some()
             if n % 300 == 150:
                 quiet = f"quiet-{draw.randrange(40)}"
                 yield self._budget(draw, quiet, f"b{n}", str(1 + n % 7), period="day")
@@ -150,6 +144,7 @@ class Input:
             else:
                 recent[draw.randrange(2000)] = event
             yield event
+        yield from forgetting.end()
 
 
 def format_time(time: int) -> str:

@@ -11,6 +11,8 @@ from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from tests.faults.events import Event
+from tests.faults.forgetting import TENANTS as FORGETFUL
+from tests.faults.forgetting import Forgotten
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANO = Decimal("1e-9")
@@ -98,6 +100,7 @@ class Model:
         self.memories: dict[tuple[str, str], Memory] = {}
         self._with_budget: set[str] = set()
         self.duplicates = 0
+        self.forgotten = Forgotten()
 
     def fold(self, events: Iterable[Event]) -> "Model":
         for event in events:
@@ -116,6 +119,9 @@ class Model:
             self.duplicates += 1
             return
         self.seen.add(identity)
+        if event.tenant in FORGETFUL:
+            self.forgotten.add(event)
+            return
         if event.type == "tenant.set":
             self.zones[event.tenant] = event.data["timezone"]
         elif event.type == "quota.set":

@@ -23,6 +23,8 @@ from tests.faults.databases import Bucket, Compared, check_databases
 from tests.faults.events import Input
 from tests.faults.feed import send_all, send_steadily
 from tests.faults.fleet import Fleet
+from tests.faults.forgetting import Forgetting
+from tests.faults.forgotten import check_forgetting, consolidated
 from tests.faults.hand import STOP_S, Hand, api
 from tests.faults.memories import check_memories
 from tests.faults.model import Model
@@ -35,6 +37,7 @@ from tests.faults.wrong import Wrong
 
 REFLECT_S = 240.0
 PULSE_S = 1.0
+SPLIT_S = 2.0
 STOOD_STILL_S = 10.0
 
 
@@ -92,6 +95,9 @@ class Run:
         draw = random.Random(f"hand {given.seed}")
         self._hand = Hand(self._fleet, self._flags, draw, self._note)
         self._digests: dict[int, str] = {}
+        self._forgetting = Forgetting(given.seed, given.base)
+        self._number = 0
+        """Of splits, and of looks for what can be split."""
         self._over = False
         self._tails = ""
         self._began = time.monotonic()
@@ -153,18 +159,23 @@ class Run:
                 lambda: self._over,
             )
         )
+        splitting = asyncio.create_task(self._splits())
         try:
             await self._befall(sending)
         except BaseException:
             sending.cancel()
+            splitting.cancel()
             raise
         figures["faults_seconds"] = self._seconds()
         self._note("the faults are over")
         self._over = True
         figures["sent"] = await sending
+        await splitting
         began = time.monotonic()
         await self._all_ready()
         async with self._apis() as apis:
+            await checks.reflected(settings, apis[0], model, REFLECT_S)
+            await self._split(apis)
             await checks.reflected(settings, apis[0], model, REFLECT_S)
             self._note(f"all is reflected {time.monotonic() - began:.1f} s after the last event")
             if self._hand.damaged:
@@ -197,12 +208,18 @@ class Run:
         missing += [f"kafka {f.kind}" for f in plan.nets if not hits[f"kafka {f.kind}"]]
         missing += [f"s3 {f.kind}" for f in plan.buckets if not hits[f"s3 {f.kind}"]]
         missing += ["damage"] if plan.count("damage") and not self._hand.damaged else []
-        done = asdict(compared)
+        done = asdict(compared) | self._forgot()
         if self._around.bucket.damaged:
             # All that there was to restore from may be.
             done.pop("restored")
         missing += [name for name, count in done.items() if not count]
         return [Wrong(f"nothing of this has happened: {what}") for what in missing]
+
+    def _forgot(self) -> dict[str, object]:
+        """How much was merged, split and erased, if the input has such tenants."""
+        if not self._model.forgotten.commands:
+            return {}
+        return {name: self.outcome.figures.get(name) for name in ("merged", "split", "erased")}
 
     async def _befall(self, sending: asyncio.Task[int]) -> None:
         """Go through the plan, each list of faults beside the others."""
@@ -233,11 +250,30 @@ class Run:
         wrong += await checks.check_audit(settings, model)
         wrong += await check_memories(settings, model)
         wrong += await check_quotas(settings, model)
+        forgotten = model.forgotten
+        wrong += await check_forgetting(settings, apis[0], forgotten, self.outcome.figures)
+        self._note("memories are checked")
         self._note("alerts and audit are checked")
         wrong += await checks.check_owners(settings, apis, self._digests)
         wrong += await checks.check_positions(settings)
         wrong += await checks.check_dead_letters(settings)
         self._note("owners and positions are checked")
+
+    async def _splits(self) -> None:
+        """Undo merges while the faults go on, as far as somebody answers."""
+        while not self._over:
+            await asyncio.sleep(SPLIT_S)
+            async with self._apis() as apis:
+                await self._split(apis)
+
+    async def _split(self, apis: list[httpx.AsyncClient]) -> None:
+        found = await consolidated(apis)
+        self._number += 1
+        for tenant, memory_id in found[self._number :: 7][:2]:
+            event = self._forgetting.split(tenant, memory_id, self._number)
+            self._number += 1
+            self._model.add(event)
+            await send_all(self.settings, [event])
 
     async def _stop(self) -> None:
         stopped = await self._fleet.stop()
