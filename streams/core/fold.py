@@ -114,6 +114,47 @@ class View(Reader, Protocol):
         """Remove the row at ``key``, if there is one."""
 
 
+MOST_CHANGES = 1_000
+"""Rows that one record may change; larger work is for ticks to go on with."""
+
+
+class Bounded:
+    """A view that knows how many rows a record has changed in it."""
+
+    def __init__(self, view: View) -> None:
+        self.deferred = view.deferred
+        self.schema = view.schema
+        self.kept = view.kept
+        self._view = view
+        self._changed: set[bytes] = set()
+
+    @property
+    def left(self) -> int:
+        """How many more it may change."""
+        return MOST_CHANGES - len(self._changed)
+
+    def get(self, kind: type[R], key: bytes) -> R | None:
+        return self._view.get(kind, key)
+
+    def scan(
+        self, kind: type[R], prefix: bytes, *, reverse: bool = False, start: bytes | None = None
+    ) -> Iterator[tuple[bytes, R]]:
+        return self._view.scan(kind, prefix, reverse=reverse, start=start)
+
+    def put(self, key: bytes, row: Row) -> None:
+        self._changed.add(key)
+        self._view.put(key, row)
+
+    def delete(self, key: bytes) -> None:
+        self._changed.add(key)
+        self._view.delete(key)
+
+
+def changes_left(view: View) -> int:
+    """How many rows the record may still change, where somebody counts them."""
+    return view.left if isinstance(view, Bounded) else MOST_CHANGES
+
+
 def settle(view: View) -> None:
     """Bring the rows up to all that was folded."""
     for change in view.deferred.values():

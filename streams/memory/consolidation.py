@@ -47,13 +47,13 @@ def fold_consolidate(view: View, entry: Entry, body: MemoryConsolidate) -> list[
         id=record.id,
     )
     key = work_key(record.tenant, f"run {entry.offset:020}")
-    _go_on(view, entry, outputs, key, row, Budget())
+    _go_on(view, entry, outputs, key, row, Budget(view))
     return outputs
 
 
 def consolidate(view: View, entry: Entry, outputs: list[Effect]) -> None:
     """Go on with all work that there is, commands' first."""
-    budget = Budget()
+    budget = Budget(view)
     found = list(islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1))
     schedule = None
     for key, row in found:

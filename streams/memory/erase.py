@@ -146,6 +146,7 @@ def _forget_memories(
     found = list(islice(_candidates(view, tenant, erasure), LOOKED_AT + 1))
     erased = kept = work = 0
     members: dict[str, MemoryRow] = {}
+    wholes: set[str] = set()
     after = found[LOOKED_AT][0] if len(found) > LOOKED_AT else None
     for cursor, memory_id in found[:LOOKED_AT]:
         if work >= at_most:
@@ -176,6 +177,9 @@ def _forget_memories(
         if row.consolidated_into is None:
             memories.remove(memory_id, row)
         else:
+            # What is made anew of another merge's members is work for two.
+            work += bool(wholes) and row.consolidated_into not in wholes
+            wholes.add(row.consolidated_into)
             members[memory_id] = row
         fence_ids(view, tenant, (memory_id, *row.sources), entry.timestamp)
         erased += 1 + sum(each not in members for each in row.sources)

@@ -19,7 +19,7 @@ from streams.memory.rows import id_of, tenant_of
 
 
 def expire(view: View, entry: Entry, outputs: list[Effect], at_most: int) -> int:
-    """Remove memories that are due, about so many at most; return how many it were.
+    """Remove memories that are due, about so many at most; return how much work that was.
 
     A memory with links counts for more. One whose deadline has moved since it was filed is filed
     anew.
@@ -29,12 +29,18 @@ def expire(view: View, entry: Entry, outputs: list[Effect], at_most: int) -> int
     end = deadline_key(entry.log_time + 1, b"")
     found: list[bytes] = []
     work = 0
+    wholes: set[str] = set()
     for key, _ in view.scan(DeadlineRow, DeadlineRow.kind, start=start):
         if key >= end or work >= at_most:
             break
         found.append(key)
-        _, memory = of_deadline(key)
+        memory = of_deadline(key)[1]
         work += links.work(view, tenant_of(memory), id_of(memory))
+        row = view.get(MemoryRow, memory)
+        if row is not None and row.consolidated_into is not None:
+            # What is made anew of another merge's members is work for two.
+            work += bool(wholes) and row.consolidated_into not in wholes
+            wholes.add(row.consolidated_into)
     if found:
         view.put(SWEPT, SweepRow(of_deadline(found[-1])[0]))
     due: dict[str, list[tuple[str, MemoryRow]]] = {}

@@ -4,12 +4,13 @@ from itertools import islice
 
 from msgspec import structs
 
-from streams.core.fold import Effect, Entry, View
+from streams.core.fold import Effect, Entry, View, changes_left
 from streams.core.rows import tenant_key
 from streams.memory.dating import EVERYBODY, begin_with_the_old, date
 from streams.memory.erase import WAITING, ForgetTexts, go_on, is_done
 from streams.memory.expiry import expire
 from streams.memory.forget_rows import NOTHING_TO_DO, ForgetRow, WorkRow
+from streams.memory.hold_commands import AT_ONCE as SUBJECTS_AT_ONCE
 from streams.memory.hold_commands import settle_subject
 from streams.memory.rows import tenant_of
 
@@ -17,20 +18,36 @@ AT_ONCE = 50
 """Memories that one tick changes or removes."""
 DUE_AT_ONCE = 30
 """So many of them at most because they are due: the rest is for what was asked for."""
+CHANGES = 18
+"""Rows that go, or change, with a memory; one of another merge than the first counts twice."""
+KEPT_FOR_ASKED = 150
+"""Row changes of a tick that what is due leaves for what was asked for."""
+SETTLED = 3
+"""Rows that change with a memory whose hold has changed."""
 TENANTS = 20
 """Tenants that one tick works for."""
 
 
 def forget_on_time(
-    view: View, entry: Entry, outputs: list[Effect], forget_texts: ForgetTexts
+    view: View, entry: Entry, outputs: list[Effect], forget_texts: ForgetTexts, kept: int = 0
 ) -> None:
-    """Remove what is due, and go on with what was too much for one record."""
+    """Remove what is due, and go on with what was too much for one record.
+
+    ``kept``: so many row changes are left for what comes after.
+    """
     begin_with_the_old(view)
-    left = AT_ONCE - expire(view, entry, outputs, DUE_AT_ONCE)
+    due = expire(view, entry, outputs, min(DUE_AT_ONCE, _room(view, kept + KEPT_FOR_ASKED)))
+    left = AT_ONCE - due
     for key, _ in list(islice(view.scan(WorkRow, WorkRow.kind), TENANTS)):
-        left -= _go_on(view, entry, outputs, tenant_of(key), left, forget_texts)
-        if left <= 0:
+        at_most = min(left, _room(view, kept))
+        if at_most <= 0:
             return
+        left -= _go_on(view, entry, outputs, tenant_of(key), at_most, forget_texts)
+
+
+def _room(view: View, kept: int) -> int:
+    """How many memories may go so that so many row changes are left for what comes after."""
+    return max(0, changes_left(view) - kept) // CHANGES
 
 
 def _go_on(
@@ -48,7 +65,7 @@ def _go_on(
     if row.dating is not None:
         after, changed = date(view, entry, outputs, tenant, row.dating, at_most)
         row = structs.replace(row, dating=after)
-    if row.subjects:
+    if row.subjects and changes_left(view) > 2 * SETTLED * SUBJECTS_AT_ONCE:
         (subject, start), *others = row.subjects
         next_, settled = settle_subject(view, entry, tenant, subject, start)
         changed += settled

@@ -4,7 +4,7 @@ from itertools import islice
 
 from msgspec import structs
 
-from streams.core.fold import Effect, Entry, View
+from streams.core.fold import Effect, Entry, View, changes_left
 from streams.core.rows import tenant_key
 from streams.memory import links
 from streams.memory.bytes import find_room, pool_bytes, quota_of, shed
@@ -17,6 +17,8 @@ from streams.memory.rows import LEASE_KEY, BytesRow, PressureRow, id_of_worth, t
 
 AT_ONCE = 28
 """Memories that one tick removes."""
+CHANGES, KEPT = 22, 20
+"""Rows that go with a memory at most; row changes of a tick that are left for what comes after."""
 TENANTS = 20
 """Tenants that one tick relieves."""
 LOOKED_AT, SHED = 200, 20
@@ -26,11 +28,11 @@ LOOKED_AT, SHED = 200, 20
 def relieve(view: View, entry: Entry, outputs: list[Effect]) -> None:
     """Remove the least valuable memories of tenants that have bytes without room."""
     _share_the_rest(view, entry)
-    left = AT_ONCE
+    left = min(AT_ONCE, max(0, changes_left(view) - KEPT) // CHANGES)
     for key, _ in list(islice(view.scan(PressureRow, PressureRow.kind), TENANTS)):
-        left -= _relieve_one(view, entry, outputs, tenant_of(key), left)
         if left <= 0:
             return
+        left -= _relieve_one(view, entry, outputs, tenant_of(key), left)
 
 
 def _relieve_one(view: View, entry: Entry, outputs: list[Effect], tenant: str, at_most: int) -> int:

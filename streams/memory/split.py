@@ -22,7 +22,7 @@ from streams.memory.refuse import QUOTA_EXCEEDED
 
 AT_ONCE = 80
 """Members that one record gives back, or one more where none would be left."""
-LEFT_AT_ONCE = 200
+LEFT_AT_ONCE = 80
 """Rows of members without a consolidated memory, and of those linked with them, that one tick
 changes."""
 _NOT_ONE = "it is no consolidated memory"

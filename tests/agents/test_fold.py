@@ -185,6 +185,7 @@ def test_a_tick_with_all_of_its_work_changes_at_most_a_thousand_rows() -> None:
     changed = sum(now.get(key) != before.get(key) for key in {*now, *before})
     # What each kind of work does of it: expiry, moved memories, pruned ones, edges.
     pruned = sum(output.type == "memory.pruned" for output in log.outputs)
-    assert pruned == PRUNED_AT_ONCE
-    least = 3 * EXPIRED_AT_ONCE + 2 * MOVED_AT_ONCE + 5 * PRUNED_AT_ONCE + EDGES_AT_ONCE
+    # As many as the others leave rows for.
+    assert 0 < pruned < PRUNED_AT_ONCE
+    least = 3 * EXPIRED_AT_ONCE + 2 * MOVED_AT_ONCE + 5 * pruned + EDGES_AT_ONCE
     assert least <= changed <= 1_000
