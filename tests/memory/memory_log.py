@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
 from usage.writer import Writer, data
 
 from streams.core.fold import Output
@@ -71,11 +72,10 @@ class MemoryLog(Writer):
         origin = Origin("a worker", 1, 0, len(self.entries))
         return self.append(Accessed(counts), origin=origin, **rest)
 
-    def limit(self, limit: int) -> None:
+    def limit(self, limit: int, **rest: int) -> None:
         """Append a configuration with this size of working memory."""
-        fields = [getattr(DEFAULT_CONFIG, name) for name in DEFAULT_CONFIG.__struct_fields__]
-        at = DEFAULT_CONFIG.__struct_fields__.index("working_limit")
-        self.append(type(DEFAULT_CONFIG)(*fields[:at], limit, *fields[at + 1 :]), tenant="")
+        config = structs.replace(DEFAULT_CONFIG, working_limit=limit, **rest)
+        self.append(config, tenant="")
 
     def quota(self, quota_mb: int, tier: str = "standard", **rest: Any) -> list[Output]:
         """Append control's grant of a quota."""

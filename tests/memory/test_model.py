@@ -34,6 +34,8 @@ from streams.memory.use import per_byte, used
 
 TENANTS, IDS = ("t1", "t2"), ("a", "a:1", "B", "b-2", "c")
 LIMIT = 3
+NEVER = 10**9
+"""What says the same stays apart here (test_whole.py merges it)."""
 EMPTY: dict[str, Any] = {"priority": "MEDIUM", "context_tags": [], "related_memories": []}
 given = st.fixed_dictionaries(
     {},
@@ -58,7 +60,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(stored=st.booleans())
     def begin(self, stored: bool) -> None:
         self.log = MemoryLog(MemoryView(stored=stored))
-        self.log.limit(LIMIT)
+        self.log.limit(LIMIT, consolidate_every_seconds=NEVER)
         self.limit = LIMIT
         self.memories: dict[tuple[str, str], dict[str, Any]] = {}
         self.use: dict[tuple[str, str], int] = {}
@@ -162,7 +164,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 4))
     def change_the_limit(self, limit: int) -> None:
-        self.log.limit(limit)
+        self.log.limit(limit, consolidate_every_seconds=NEVER)
         self.limit = limit
         self.log.wait(1, ticks=3)
         self._settle()
