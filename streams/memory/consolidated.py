@@ -26,6 +26,8 @@ from streams.memory.consolidation_rows import (
 )
 from streams.memory.forget_rows import rules_of
 from streams.memory.grouping import Values, line, values_of
+from streams.memory.hold_commands import begin_again
+from streams.memory.holds import on_hold
 from streams.memory.mean import mean_vector
 from streams.memory.members import joined, latest, members_of, members_row, shown_now
 from streams.memory.memory_row import MemoryRow
@@ -152,6 +154,11 @@ def give_back(memories: "Memories", member: Member, *, alone: bool = False) -> M
     assert row is not None
     enter = linkable.enter if alone else alike.enter
     enter(memories.view, memories.tenant, member.id, row)
+    if archived is not None and archived.consolidated_into is not None:
+        rules = rules_of(memories.view, memories.tenant)
+        if on_hold(memories.view, rules, memories.tenant, archived.consolidated_into, None):
+            # Of its own it may be on hold no more, and an erasure may wait for it.
+            begin_again(memories.view, memories.tenant)
     return row
 
 

@@ -94,7 +94,8 @@ class WorkRow(Row, frozen=True, array_like=True):
     kind: ClassVar[bytes] = b"3/"
 
     what: str
-    """run over alike memories | split of a consolidated one | left: members without theirs"""
+    """run over alike memories | split of a consolidated one | left: members without theirs |
+    free: members of one whose hold has changed"""
     until: int
     """Log time at which it began."""
     window: int = 0

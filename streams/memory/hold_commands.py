@@ -9,6 +9,7 @@ from streams.core.fold import Effect, Entry, View
 from streams.core.journal import Target, audit
 from streams.core.log import HoldRelease, HoldSet
 from streams.core.rows import tenant_key
+from streams.memory import consolidation_rows
 from streams.memory.bytes import add_bytes
 from streams.memory.deadlines import file
 from streams.memory.forget_rows import (
@@ -57,7 +58,7 @@ def fold_hold_release(view: View, entry: Entry, body: HoldRelease) -> list[Effec
     _count(view, tenant, -len(old))
     if old:
         _settle(view, entry, body)
-        _begin_again(view, tenant)
+        begin_again(view, tenant)
     error = None if old else "not_found"
     return _told(view, entry, body, "hold.released", {"released": len(old)}, error)
 
@@ -77,15 +78,23 @@ def settle_subject(
         key for key, _ in islice(view.scan(SubjectRow, prefix, start=start or prefix), AT_ONCE + 1)
     ]
     for key in found[:AT_ONCE]:
-        _settle_one(view, entry, tenant, key[len(prefix) :].decode())
+        settle_one(view, entry, tenant, key[len(prefix) :].decode())
     return (found[AT_ONCE] if len(found) > AT_ONCE else None), min(len(found), AT_ONCE)
 
 
 def _settle(view: View, entry: Entry, body: HoldSet | HoldRelease) -> None:
     tenant = entry.record.tenant
     if body.subject is None:
-        for memory_id in dict.fromkeys(body.memory_ids):
-            _settle_one(view, entry, tenant, memory_id)
+        found = {each: view.get(MemoryRow, memory_key(tenant, each)) for each in body.memory_ids}
+        # What a member is on hold for, what it is a part of is on hold for too.
+        wholes = [each.consolidated_into for each in found.values() if each is not None]
+        for memory_id in dict.fromkeys([*found, *(each for each in wholes if each is not None)]):
+            settle_one(view, entry, tenant, memory_id)
+        for memory_id, memory in found.items():
+            if memory is not None and memory.consolidated and isinstance(body, HoldRelease):
+                # Its members were on hold with it: there may be many that came due meanwhile.
+                task = consolidation_rows.WorkRow("free", entry.log_time, members=memory.sources)
+                view.put(consolidation_rows.work_key(tenant, f"free {memory_id}"), task)
         return
     key = tenant_key(ForgetRow, tenant)
     row = view.get(ForgetRow, key) or NOTHING_TO_DO
@@ -94,7 +103,7 @@ def _settle(view: View, entry: Entry, body: HoldSet | HoldRelease) -> None:
     view.put(tenant_key(WorkRow, tenant), WorkRow())
 
 
-def _settle_one(view: View, entry: Entry, tenant: str, memory_id: str) -> None:
+def settle_one(view: View, entry: Entry, tenant: str, memory_id: str) -> None:
     """Take a memory from those that pressure may remove, or put it there again."""
     row = view.get(MemoryRow, memory_key(tenant, memory_id))
     if row is None:
@@ -109,7 +118,7 @@ def _settle_one(view: View, entry: Entry, tenant: str, memory_id: str) -> None:
     file(view, tenant, memory_id, row, row, rules)
 
 
-def _begin_again(view: View, tenant: str) -> None:
+def begin_again(view: View, tenant: str) -> None:
     """Let erasures that waited go through everything once more."""
     key = tenant_key(ForgetRow, tenant)
     row = view.get(ForgetRow, key)

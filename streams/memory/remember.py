@@ -17,7 +17,7 @@ from streams.core.log import Content, Message, Vector
 from streams.memory import alike, consolidated, links
 from streams.memory.expiry import remove_due, tell_expired
 from streams.memory.fences import fence_ids, fenced
-from streams.memory.forget_rows import rules_of
+from streams.memory.forget_rows import RulesRow, rules_of
 from streams.memory.holds import held
 from streams.memory.memories import Memories
 from streams.memory.pressure import for_memory, prune
@@ -45,12 +45,11 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
         _tell_erased(view, entry, outputs, memory_id)
         return
     if before is not None and not held(view, rules, record.tenant, memory_id, before):
-        # As if the tick that removes it had come already.
-        if fenced(view, rules, record.tenant, memory_id, before.subject, before.timestamp):
-            memories.remove(memory_id, before)
-            fence_ids(view, record.tenant, (memory_id, *before.sources), entry.timestamp)
-            _tell_erased(view, entry, outputs, memory_id)
-            return
+        # As if the tick that removes it had come already; it goes with what it is a part of.
+        for name in (memory_id, before.consolidated_into):
+            if name is not None and _erased(memories, rules, name):
+                _tell_erased(view, entry, outputs, memory_id)
+                return
         if is_due(before, rules, entry.log_time):
             remove_due(memories, [(memory_id, before)])
             before = None
@@ -84,6 +83,20 @@ def remember(view: View, entry: Entry, body: Message, outputs: list[Effect]) -> 
     check_quota(view, entry, outputs, record.tenant, full=way.full)
     if way.overflow:
         tell_overflow(view, entry, outputs, record.tenant)
+
+
+def _erased(memories: Memories, rules: RulesRow | None, memory_id: str) -> bool:
+    """Remove a memory if it is erased and ticks have only not come to it yet."""
+    view, tenant, row = memories.view, memories.tenant, memories.get(memory_id)
+    if (
+        row is None
+        or not fenced(view, rules, tenant, memory_id, row.subject, row.timestamp)
+        or held(view, rules, tenant, memory_id, row)
+    ):
+        return False
+    memories.remove(memory_id, row)
+    fence_ids(view, tenant, (memory_id, *row.sources), memories.entry.timestamp)
+    return True
 
 
 def _made(entry: Entry, body: Message, content: Content) -> MemoryRow:

@@ -16,6 +16,7 @@ from streams.memory.commanded import finished
 from streams.memory.consolidated import close, give_back, leave_out
 from streams.memory.consolidated_told import tell_split
 from streams.memory.consolidation_rows import WorkRow, work_key
+from streams.memory.hold_commands import settle_one
 from streams.memory.memories import Memories
 from streams.memory.quota_alerts import check_quota
 from streams.memory.refuse import QUOTA_EXCEEDED
@@ -23,8 +24,8 @@ from streams.memory.refuse import QUOTA_EXCEEDED
 AT_ONCE = 80
 """Members that one record gives back, or one more where none would be left."""
 LEFT_AT_ONCE = 80
-"""Rows of members without a consolidated memory, and of those linked with them, that one tick
-changes."""
+"""Rows of members without a consolidated memory, of those linked with them, and of members of one
+that was on hold, that one tick changes."""
 _NOT_ONE = "it is no consolidated memory"
 _NO_ROOM = "there is no room for the members beside one another"
 
@@ -58,8 +59,10 @@ def fold_split(view: View, entry: Entry, body: MemorySplit) -> list[Effect]:
 
 
 def go_on(memories: Memories, key: bytes, row: WorkRow) -> int:
-    """Go on with a split, or with removing members left behind; how many were read."""
-    return _go_on(memories, key, row) if row.what == "split" else _sweep(memories, key, row)
+    """Go on with a split, or with members one by one; how many were read."""
+    if row.what == "split":
+        return _go_on(memories, key, row)
+    return _each(memories, key, row)
 
 
 def _go_on(memories: Memories, key: bytes, row: WorkRow) -> int:
@@ -90,14 +93,16 @@ def _go_on(memories: Memories, key: bytes, row: WorkRow) -> int:
     return len(ids)
 
 
-def _sweep(memories: Memories, key: bytes, row: WorkRow) -> int:
-    """Remove what is left of members whose consolidated memory is gone."""
+def _each(memories: Memories, key: bytes, row: WorkRow) -> int:
+    """Remove members whose consolidated memory is gone, or settle those of one that was on hold."""
     seen = rows = 0
     for memory_id in row.members:
         if rows >= LEFT_AT_ONCE:
             break
         member = memories.get(memory_id)
-        if member is not None and member.consolidated_into == row.memory_id:
+        if row.what == "free":
+            settle_one(memories.view, memories.entry, memories.tenant, memory_id)
+        elif member is not None and member.consolidated_into == row.memory_id:
             # A linked memory is written anew, and at another place.
             rows += 4 * len(links.linked(memories.view, memories.tenant, memory_id))
             memories.discard(memory_id, member)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from usage.writer import data
 
 from memory.test_consolidation import Log, stored
 from streams.core.errors import ApiError
@@ -162,6 +163,13 @@ def test_with_a_consolidated_memory_its_members_are_erased_at_once() -> None:
     assert log.records() == log.records(tier="archived") == []
     assert all(gone(log, name) for name in (one["id"], *NAMES))
     assert searcher.find("7021") == []
+    # As if ticks had come to it: its members' ids are fenced for good.
+    for _ in range(2):
+        [said] = [o for o in log.say("once more", memory_id="b") if o.type == "memory.erased"]
+        assert data(said)["error"] == "erased"
+        log.wait(0, ticks=3)
+    assert {each["agent"] for each in log.records()} <= {f"x{number}" for number in range(50)}
+    assert not [key for key, _ in log.view.scan(MemoryRow, MemoryRow.kind) if id_of(key) in NAMES]
 
 
 @pytest.mark.parametrize("subject", ["who", None])

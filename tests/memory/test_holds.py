@@ -1,16 +1,20 @@
 """What is on hold stays, and goes when it is released; by examples."""
 
+from typing import Any
+
 import pytest
 from usage.writer import data
 
 from memory.memory_log import MemoryLog
+from memory.test_consolidation import Log
 from memory.test_expiry import found
 from streams.core.fold import Output
 from streams.core.time import SECOND
+from streams.memory import consolidation_rows
 from streams.memory.forget_rows import DeadlineRow, ForgetRow, RulesRow, WorkRow
 from streams.memory.hold_commands import AT_ONCE
 from streams.memory.prunable import least_first
-from streams.memory.rows import MemoryRow, id_of_worth
+from streams.memory.rows import MemoryRow, id_of, id_of_worth
 
 LARGE = "x" * 300_000
 
@@ -126,3 +130,50 @@ def test_a_hold_is_its_tenants_alone() -> None:
     log.keep("m")
     log.wait(1, ticks=1)
     assert log.records("t2") == []
+
+
+def merged(**given: Any) -> tuple[Log, str]:
+    """Three memories merged, and as what."""
+    log = Log()
+    for name in "abc":
+        log.say("same", memory_id=name, given=given)
+    log.consolidate()
+    return log, log.made()[0]["id"]
+
+
+def test_members_that_came_due_while_all_of_it_was_on_hold_go_when_it_is_released() -> None:
+    log, whole = merged(ttl_seconds=60)
+    log.keep(whole)
+    log.wait(60, ticks=2)
+    assert log.made()[0]["sources"] == ["a", "b", "c"]
+    log.release(whole)
+    assert log.records() == []
+    log.wait(0, ticks=3)
+    assert not list(log.view.scan(MemoryRow, MemoryRow.kind))
+    work = log.view.scan(consolidation_rows.WorkRow, consolidation_rows.WorkRow.kind)
+    assert "free" not in {row.what for _, row in work}
+
+
+def test_pressure_passes_over_a_consolidated_memory_while_a_member_is_on_hold() -> None:
+    log, whole = merged()
+    log.keep("b", "c")
+    log.access((whole, 1))
+    assert prunable(log) == set()
+    log.release("b")
+    assert prunable(log) == set()
+    log.release("c")
+    assert prunable(log) == {whole}
+
+
+def test_what_leaves_a_consolidated_memory_that_is_on_hold_is_on_hold_no_more() -> None:
+    log, whole = merged()
+    log.keep(whole)
+    [said] = log.erase("a", "b")
+    assert data(said)["outcome"] == "deferred"
+    assert log.made()[0]["sources"] == ["a", "b", "c"]
+    log.split(whole)
+    assert set(log.tiers()) == {"c"} == set(found(log))
+    log.wait(0, ticks=1)
+    assert [id_of(key) for key, _ in log.view.scan(MemoryRow, MemoryRow.kind)] == ["c"]
+    said = [o for o in log.outputs if o.type == "memory.erased"][-1]
+    assert data(said)["outcome"] == "done"
