@@ -10,7 +10,7 @@ from streams.memory import links
 from streams.memory.dating import file_anew
 from streams.memory.deadlines import SWEPT, move
 from streams.memory.fences import fence_ids, fenced
-from streams.memory.forget_rows import DeadlineRow, deadline_key, of_deadline, rules_of
+from streams.memory.forget_rows import DeadlineRow, RulesRow, deadline_key, of_deadline, rules_of
 from streams.memory.holds import held
 from streams.memory.memories import Memories
 from streams.memory.memory_row import MemoryRow
@@ -79,20 +79,35 @@ def _settled(
 def remove_due(memories: Memories, found: Sequence[tuple[str, MemoryRow]]) -> None:
     """Remove memories of a tenant that are due, and say so."""
     view, entry, tenant = memories.view, memories.entry, memories.tenant
+    rules = rules_of(view, tenant)
+    # Their erasure has only not come to them yet.
+    erased = [each[0] for each in found if _is_erased(memories, rules, *each)]
     for memory_id, row in found:
         if row.consolidated_into is None:
             # It may have been linked with one that went before it.
             memories.remove(memory_id, memories.get(memory_id) or row)
     # After those: the last of the others may come back, and move one of them to another tier.
     memories.remove_members([each for each in found if each[1].consolidated_into is not None])
+    fence_ids(view, tenant, erased, entry.timestamp)
     for memory_id, row in found:
-        rules = rules_of(view, tenant)
         ttl = ttl_of(row, rules)
         assert ttl is not None
-        if fenced(view, rules, tenant, memory_id, row.subject, row.timestamp):
-            # Its erasure had only not come to it yet.
-            fence_ids(view, tenant, (memory_id,), entry.timestamp)
         tell_expired(view, entry, memories.outputs, tenant, memory_id, row.timestamp, ttl)
+
+
+def _is_erased(memories: Memories, rules: RulesRow | None, memory_id: str, row: MemoryRow) -> bool:
+    """Whether a memory was erased itself, or with all that it is merged into."""
+    view, tenant = memories.view, memories.tenant
+    if fenced(view, rules, tenant, memory_id, row.subject, row.timestamp):
+        return True
+    if rules is None or not rules.fences or row.consolidated_into is None:
+        return False
+    whole_id, whole = row.consolidated_into, memories.get(row.consolidated_into)
+    return (
+        whole is not None
+        and fenced(view, rules, tenant, whole_id, whole.subject, whole.timestamp)
+        and not held(view, rules, tenant, whole_id, whole)
+    )
 
 
 def tell_expired(

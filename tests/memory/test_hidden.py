@@ -172,6 +172,17 @@ def test_with_a_consolidated_memory_its_members_are_erased_at_once() -> None:
     assert not [key for key, _ in log.view.scan(MemoryRow, MemoryRow.kind) if id_of(key) in NAMES]
 
 
+def test_what_is_due_before_ticks_erase_all_of_it_is_erased_too() -> None:
+    log = Log()
+    one = say(log, {"a": 60, "b": 60})
+    log.wait(60)
+    erase_later(log, one["id"])
+    log.wait(0, ticks=3)
+    for name in NAMES:
+        [said] = log.say("once more", memory_id=name)
+        assert (said.type, data(said)["error"]) == ("memory.erased", "erased")
+
+
 @pytest.mark.parametrize("subject", ["who", None])
 def test_a_subject_is_erased_from_the_middle_of_a_consolidated_memory(subject: str | None) -> None:
     log = Log()
