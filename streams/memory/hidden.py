@@ -17,10 +17,10 @@ from streams.memory.fences import fenced
 from streams.memory.forget_rows import Erasure, ForgetRow, rules_of
 from streams.memory.holds import held, on_hold
 from streams.memory.index import TenantIndex
-from streams.memory.members import as_shown, begins, latest, members_of, soonest
+from streams.memory.members import begins, latest, members_of, soonest
 from streams.memory.memory_row import MemoryRow
 from streams.memory.remade import without
-from streams.memory.retention import is_due
+from streams.memory.retention import dated, is_due
 from streams.memory.rows import memory_key
 
 
@@ -52,19 +52,20 @@ class Hidden:
 
     def seen(self, memory_id: str, row: MemoryRow) -> Seen | None:
         """Return what readers see of a memory: itself, or what its members that stay say."""
-        missing = self.missing(memory_id, row)
+        members = members_of(self._rows, self._tenant, memory_id, row) if row.consolidated else None
+        missing = self._missing(memory_id, row, members)
         if missing is None:
             return None
-        if missing:
-            new = without(self._rows, self._tenant, memory_id, row, missing)
-            if new is None:
-                return None
-            linked = links.shown(self._rows, self._tenant, memory_id, new.row)
-            return Seen(linked, latest(new.members, self.rules))
-        found = whole(self._rows, self._tenant, memory_id, row)
-        if found is None:
+        if members is None:
+            found = whole(self._rows, self._tenant, memory_id, row)
+            return None if found is None else Seen(dated(found, self.rules))
+        if not missing:
+            return Seen(row, latest(members, self.rules))
+        new = without(self._rows, self._tenant, memory_id, row, missing)
+        if new is None:
             return None
-        return Seen(*as_shown(self._rows, self.rules, self._tenant, memory_id, found))
+        linked = links.shown(self._rows, self._tenant, memory_id, new.row)
+        return Seen(linked, latest(new.members, self.rules))
 
     def hides(self, memory_id: str, row: MemoryRow) -> bool:
         """Whether a memory is gone for whoever reads."""
@@ -72,13 +73,18 @@ class Hidden:
 
     def missing(self, memory_id: str, row: MemoryRow) -> tuple[str, ...] | None:
         """Return members of a memory that are gone for whoever reads; None: all of it is gone."""
+        members = members_of(self._rows, self._tenant, memory_id, row) if row.consolidated else None
+        return self._missing(memory_id, row, members)
+
+    def _missing(
+        self, memory_id: str, row: MemoryRow, members: MembersRow | None
+    ) -> tuple[str, ...] | None:
         if self._goes(memory_id, row):
             return None
         if row.consolidated_into is not None and self._goes_with(row.consolidated_into):
             return None
-        if not row.consolidated:
+        if members is None:
             return ()
-        members = members_of(self._rows, self._tenant, memory_id, row)
         gone = self._gone(memory_id, row, members)
         return None if len(gone) == len(row.sources) else gone
 

@@ -12,7 +12,7 @@ from streams.memory.rows import MemoryRow, TimelineRow, id_of, id_on_timeline, m
 
 Page = tuple[list[msgspec.Raw], bytes | None]
 
-MEMBERS = 3_000
+MEMBERS = 1_000
 """After so many members that a page had to look at it ends."""
 
 
