@@ -229,8 +229,6 @@ def _write(
     view, tenant = memories.view, memories.tenant
     now, made, dates, vector = new
     opened = close(memories, memory_id)
-    # With other values than before it says many things.
-    now = links.stay(memories, memory_id, now, links.said(now, made) is not None)
     view.put(consolidated_key(tenant, memory_id), made)
     view.put(members_key(tenant, memory_id), shown_now(dates, rules_of(view, tenant)))
     memories.add_bytes(made.held - (0 if old is None else old.held), now.cost_attribution)
@@ -238,6 +236,7 @@ def _write(
         view.put(vector_key(tenant, memory_id), vector)
     elif before is not None and before.embedding_model is not None:
         view.delete(vector_key(tenant, memory_id))
+    now = links.keep(memories, memory_id, now)
     if now.working:
         memories.put_working(memory_id, before, now)
     else:

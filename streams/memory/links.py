@@ -99,12 +99,13 @@ def find(memories: "Memories", hidden: "Hidden", memory_id: str, candidates: Seq
 
 
 def keep(memories: "Memories", memory_id: str, row: MemoryRow) -> MemoryRow:
-    """Take back the links of a corrected memory that do not hold any more.
+    """Take back the links of a memory that do not hold any more.
 
     Parameters
     ----------
     row : MemoryRow
-        What it is from now on, bare; its vector is written already, it is not.
+        What it is from now on, bare; it is not written yet, but its vector is, and what it was
+        made of.
 
     Returns
     -------
@@ -116,13 +117,6 @@ def keep(memories: "Memories", memory_id: str, row: MemoryRow) -> MemoryRow:
         for each in linked(memories.view, memories.tenant, memory_id)
         if _holds(memories, memory_id, row, each)
     )
-    drop(memories, memory_id, kept)
-    return _put(memories, memory_id, row, kept)
-
-
-def stay(memories: "Memories", memory_id: str, row: MemoryRow, hold: bool) -> MemoryRow:
-    """Let a bare memory that is written anew have its links, or take them back; return it so."""
-    kept = linked(memories.view, memories.tenant, memory_id) if hold else ()
     drop(memories, memory_id, kept)
     return _put(memories, memory_id, row, kept)
 

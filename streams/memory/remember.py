@@ -188,7 +188,8 @@ def _find_alike(
         now = links.bare(view, tenant, memory_id, now)
     if now.consolidated:
         consolidated.close(memories, memory_id)
-        return links.stay(memories, memory_id, now, False)
+        links.drop(memories, memory_id)
+        return now
     alike.leave(view, tenant, memory_id, before)
     alike.enter(view, tenant, memory_id, now)
     return links.keep(memories, memory_id, now)

@@ -302,6 +302,19 @@ def test_a_consolidated_memory_that_comes_to_say_many_things_loses_its_links() -
     assert used_bytes(log.view, "t1") == stored(log)
 
 
+def test_a_consolidated_memory_that_points_another_way_without_a_member_loses_its_links() -> None:
+    log = two()
+    for name in ("a2", "a3"):
+        say(log, name, ONE, Vector("m", 1.0, bytes([100, 80])))
+    log.consolidate()
+    [one] = log.made()
+    assert related(log, "b", one["id"]) == [[one["id"]], ["b"]]
+    log.erase("a")
+    assert log.made()[0]["sources"] == ["a2", "a3"]
+    assert related(log, "b", one["id"]) == [[], []]
+    assert used_bytes(log.view, "t1") == stored(log)
+
+
 def test_what_is_said_instead_of_a_consolidated_memory_is_linked_with_nobody() -> None:
     log = two()
     say(log, "a2", ONE)

@@ -22,11 +22,14 @@ from streams.memory.consolidation_rows import (
     LinkableRow,
     LinksRow,
     consolidated_key,
+    id_of_linkable,
+    linkable_prefix,
     links_key,
 )
 from streams.memory.grouping import bucket, texts_of
 from streams.memory.likeness import LEAST
 from streams.memory.links import LINKS
+from streams.memory.members import as_shown
 from streams.memory.record import measured
 from streams.memory.rows import MemoryRow, VectorRow, id_of, memory_key, vector_key
 from streams.templates.hard import may_link
@@ -102,6 +105,25 @@ class Machine(RuleBasedStateMachine):
             and squared(*vectors) >= Fraction(*LEAST) ** 2
         )
 
+    def _filed(self) -> list[str]:
+        return [
+            id_of_linkable(key, linkable_prefix("t1", key[5:21])) for key in self._all(LinkableRow)
+        ]
+
+    def _free(self, name: str) -> bool:
+        """Whether a memory, with all that it was made of, is neither on hold nor due."""
+        row = self._row(name)
+        assert row is not None
+        names = (name, *row.sources)
+        rows = [self._row(each) for each in names]
+        return not self.held & {*names} and not any(
+            each is not None
+            and not each.consolidated
+            and each.ttl_seconds is not None
+            and each.timestamp + each.ttl_seconds * SECOND <= self.log.now
+            for each in rows
+        )
+
     @rule(said=st.lists(MESSAGES, min_size=2, max_size=5))
     def say(self, said: list[dict[str, Any]]) -> None:
         for each in said:
@@ -122,11 +144,14 @@ class Machine(RuleBasedStateMachine):
         log.wait(1)
         log.append(MemoryConsolidate(hours))
         since = log.now - (hours or 4) * HOUR
-        for one, other in combinations(self._standing(), 2):
+        # What was said instead of a consolidated memory is not linked; names are always filed.
+        looked_at = [each for each in self._standing() if each in {*self._filed(), *IDS}]
+        for one, other in combinations(looked_at, 2):
             rows = self._row(one), self._row(other)
             if (
                 all(row is not None and row.timestamp >= since for row in rows)
-                and not {one, other} & self.held
+                and self._free(one)
+                and self._free(other)
                 and self._same(one, other)
                 and max(len(self._linked(each)) for each in (one, other)) < LINKS
             ):
@@ -184,14 +209,14 @@ class Machine(RuleBasedStateMachine):
         for name in standing:
             row = self._row(name)
             assert row is not None
-            assert row.size == measured("t1", name, row)[1]
+            shown = as_shown(self.log.view, None, "t1", name, row)
+            assert row.size == measured("t1", name, *shown)[1]
             if not self._linked(name):
                 assert set(row.related_memories) <= {"a", "z"}
 
     @invariant()
     def what_may_be_linked_is_filed_once(self) -> None:
-        filed = [id_of(key) for key in self._all(FreshRow)]
-        filed += [key[-1:].decode() for key in self._all(LinkableRow) if len(key) == 30]
+        filed = [id_of(key) for key in self._all(FreshRow)] + self._filed()
         assert len(filed) == len(set(filed))
         named = {name for name in self._standing() if name in IDS}
         rows = {name: self._row(name) for name in named}
