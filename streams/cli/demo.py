@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from streams.cli import demo_memory
+from streams.cli import demo_forget, demo_memory
 from streams.cli.budget import Items
 from streams.cli.client import Client, settings_for
 from streams.cli.demo_system import Running, System
@@ -104,6 +104,7 @@ class Demo:
         self._expected = {tenant: Expected() for tenant in TENANTS}
         self._calls: dict[str, int] = {}
         self._calls_before = 0
+        self._forgot = False
         self._budget_of = {
             f"demo-{self._seed % 100_000}-{number}": row for number, row in enumerate(SPENT_AFTER)
         }
@@ -155,6 +156,8 @@ class Demo:
             await asyncio.to_thread(self._read_figures, client, scene)
             for line in demo_memory.lines(*await asyncio.to_thread(demo_memory.ask, client)):
                 print(line)
+            if not self._forgot:  # on a slow machine the load was over before
+                await demo_forget.show(client, print)
         return judge(scene, self._expected, before, after)
 
     async def _set_budgets(self, client: Client, scene: Scene) -> None:
@@ -181,7 +184,7 @@ class Demo:
             asyncio.create_task(self._load(feed, client, view)),
             asyncio.create_task(self._watch_alerts(settings, running.kafka, view)),
             asyncio.create_task(self._watch_figures(client, view)),
-            asyncio.create_task(demo_memory.show(client, view, self._seconds)),
+            asyncio.create_task(self._show_memory(client, view)),
             asyncio.create_task(self._kill_once(view)),
         ]
         try:
@@ -194,6 +197,10 @@ class Demo:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _show_memory(self, client: Client, view: View) -> None:
+        await demo_memory.show(client, view, self._seconds)
+        self._forgot = await demo_forget.show(client, view.note)
 
     async def _load(self, feed: Feed, client: Client, view: View) -> None:
         scene = view.scene

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -39,9 +40,19 @@ class _Accepted(msgspec.Struct):
 
 def say(client: Client) -> str:
     """Say it all; return the place of the last, as ``after`` takes it."""
+    return tell(
+        client,
+        [
+            {"content": content, "memory_id": memory_id, "agent": "night-watch"}
+            for memory_id, content in SAID.items()
+        ],
+    )
+
+
+def tell(client: Client, bodies: Sequence[Mapping[str, object]]) -> str:
+    """Send messages; return the place of the last."""
     place = ""
-    for memory_id, content in SAID.items():
-        body = {"content": content, "memory_id": memory_id, "agent": "night-watch"}
+    for body in bodies:
         answer = client.post("v1", "tenants", TENANT, "messages", body=body)
         at = msgspec.json.decode(answer, type=_Accepted).events[0]
         place = f"{at.topic}:{at.partition}:{at.offset}"

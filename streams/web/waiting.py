@@ -16,7 +16,7 @@ from streams.web.tenants import audit_page
 AT_ONCE = 16
 """How many commands of one batch are looked up at the same time."""
 
-LONG = (b"memory.erase",)
+LONG = (b"memory.erase", b"memory.consolidate", b"memory.split")
 """Commands whose audit record comes when ticks are done with them."""
 AGAIN_SECONDS = 0.2
 

@@ -106,3 +106,15 @@ async def test_a_batch_answers_a_list_in_its_order(
     second, first = answer.json()
     assert (second["status"], second["code"]) == (409, "resource_error")
     assert first == audit_record(n=1)
+
+
+@pytest.mark.parametrize("kind", ["memory.erase", "memory.consolidate", "memory.split"])
+async def test_a_command_that_ticks_go_on_with_is_waited_for(
+    api: Api, audits: dict[tuple[str, str], Any], kind: str
+) -> None:
+    """Merging many memories took more than its own record, and was told as a conflict."""
+    body = {"type": kind, "data": {}}
+    answer = await api.post(COMMANDS, json=body, params={"wait": "true", "wait_ms": "10"})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (504, "not_reflected")
+    assert problem["detail"] == "it has begun, and is not done yet"
