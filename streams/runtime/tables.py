@@ -6,6 +6,7 @@ has them written (BlockBasedTable and its footer in table/format.h of RocksDB).
 """
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import NamedTuple
 
 import cramjam
@@ -21,6 +22,9 @@ _PLAIN, _SNAPPY = 0, 1
 _INDEX = b"rocksdb.index"
 
 
+Data = bytes | mmap
+
+
 class BadTable(StreamsError):
     """The bytes are no such table, or damaged."""
 
@@ -34,8 +38,13 @@ class Row(NamedTuple):
     number: int
 
 
-def read_table(data: bytes) -> Iterator[Row]:
+def read_table(data: Data) -> Iterator[Row]:
     """Yield all rows that lie in a table file.
+
+    Parameters
+    ----------
+    data : bytes or mmap
+        A file of some hundred MB is better mapped.
 
     Raises
     ------
@@ -49,12 +58,12 @@ def read_table(data: bytes) -> Iterator[Row]:
         raise BadTable(f"a block of it can't be read: {error}") from None
 
 
-def is_table(data: bytes) -> bool:
+def is_table(data: Data) -> bool:
     """Whether bytes end as a table does."""
     return int.from_bytes(data[-8:], "little") == _MAGIC
 
 
-def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
+def _blocks(data: Data) -> Iterator[tuple[int, int]]:
     """Yield where the blocks of rows lie."""
     footer = data[-_FOOTER:]
     if len(footer) < _FOOTER or int.from_bytes(footer[-8:], "little") != _MAGIC:
@@ -70,7 +79,7 @@ def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
     yield from _handles(_block(data, offset, size))
 
 
-def _block(data: bytes, offset: int, size: int) -> bytes:
+def _block(data: Data, offset: int, size: int) -> bytes:
     end = offset + size
     if offset < 0 or end + _TRAILER > len(data):
         raise BadTable("a block lies beyond its end")

@@ -7,9 +7,11 @@ and rows of the tenant are looked at: nobody learns what others have.
 """
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from aiokafka.structs import TopicPartition
 from streams import topology
 from streams.agents.admit import Incoming, admit
 from streams.core import log as facts
-from streams.core.errors import PartitionRed, Refused, StoreLost
+from streams.core.errors import ObjectMissing, PartitionRed, Refused, StoreLost
 from streams.core.journal import AuditOfRow, AuditRow
 from streams.core.log import ErasureReached, HoldRelease, HoldSet, MemoryErase, Origin, Record
 from streams.memory.forget_rows import ForgetRow, HoldRow, OpenReceiptRow, ReceiptRow
@@ -117,28 +119,31 @@ class Verifier:
         for folder in sorted(self._folder.glob(f"{owner.name}*")):
             if folder.name == owner.name or folder.name.startswith(f"{owner.name}.damaged-"):
                 for path in sorted(folder.glob("*.sst")):
-                    try:
-                        data = path.read_bytes()
-                    except FileNotFoundError:
-                        continue  # a compaction has just replaced it
-                    _add_table(tally, f"{folder.name}/{path.name}", data, find)
+                    _add_table(tally, f"{folder.name}/{path.name}", path, find)
         return tally.result()
 
     async def _snapshots(self, into: Bin, place: Place, find: "_Finding") -> Looked:
         tally = _Tally("snapshots")
-        for sha256 in sorted(await objects_of(into, place)):
-            name = into.layout.object(sha256)
-            data = await asyncio.to_thread(into.store.get, name)
-            await asyncio.to_thread(_add_table, tally, name, data, find)
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            for sha256 in sorted(await objects_of(into, place)):
+                name, path = into.layout.object(sha256), Path(folder) / sha256
+                try:
+                    await asyncio.to_thread(into.store.fetch, name, path)
+                except ObjectMissing:
+                    continue  # collected meanwhile
+                await asyncio.to_thread(_add_table, tally, name, path, find)
+                path.unlink()
         return tally.result()
 
     async def _archive(self, into: Bin, place: Place, find: "_Finding") -> Looked:
         tally = _Tally("archive")
         for segment in await list_segments(into, place):
             name = into.layout.segment(segment)
-            data = await asyncio.to_thread(into.store.get, name)
             try:
+                data = await asyncio.to_thread(into.store.get, name)
                 _, records = await asyncio.to_thread(unseal, segment, data)
+            except ObjectMissing:
+                continue  # rewritten meanwhile
             except BadSegment as error:
                 tally.errors.append(f"{name}: {error}")
                 continue
@@ -255,14 +260,16 @@ def _needles(texts: Sequence[str]) -> list[bytes]:
     return list(dict.fromkeys(found))
 
 
-def _add_table(tally: _Tally, name: str, data: bytes, find: _Finding) -> None:
+def _add_table(tally: _Tally, name: str, path: Path, find: _Finding) -> None:
     """Look at all rows of a table, deleted or not; other files of a database hold none."""
     try:
-        for row in read_table(data):
-            tally.add(partial(_row_at, name, row.key), find.in_row(row.key, row.value))
-    except BadTable as error:
-        if not name.endswith(".sst") and not is_table(data):
-            return
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            if is_table(data) or path.suffix == ".sst":
+                for row in read_table(data):
+                    tally.add(partial(_row_at, name, row.key), find.in_row(row.key, row.value))
+    except FileNotFoundError:
+        pass  # a compaction has just replaced it
+    except (BadTable, ValueError) as error:
         tally.errors.append(f"{name}: {error}")
 
 
