@@ -91,7 +91,7 @@ ROWS: tuple[type[Row], ...] = (
 def _message(view: View, entry: Entry, body: Message) -> list[Effect]:
     """Meter a message, and remember what it says if it says anything."""
     outputs = fold_message(view, entry, body)
-    if body.erased is not None:
+    if body.erased is not None and body.erased.memory_id:
         # A replay of what the archive has left: who comes late finds the id fenced.
         fence_ids(view, entry.record.tenant, (body.erased.memory_id,), entry.timestamp)
     if body.content is not None:

@@ -106,6 +106,7 @@ class Erased(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Content that was taken out of the archive: what of it a replay still has to know."""
 
     memory_id: str
+    """Whose late copies are refused; empty: the fence of its subject, or of all, sees to that."""
     embedded: bool
     """Whether it had a vector: that it was made is usage, and stays."""
 

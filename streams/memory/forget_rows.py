@@ -78,8 +78,10 @@ class ReceiptRow(Row, frozen=True, array_like=True):
     state: int = 0
     runs: int = 0
     deferred: int = 0
+    passed_at: int | None = None
+    """Log time at which all rows had gone that may: other places are worked for from there on."""
     rows_at: int | None = None
-    """Log time at which the last of its rows had gone; None: some are left."""
+    """Log time at which the last of its rows had gone; None: some are left, or on hold."""
     places: tuple[tuple[ErasedFrom, int | None], ...] = ()
     """As they were last told, and the log time at which each was reached."""
     completed_at: int | None = None

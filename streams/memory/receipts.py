@@ -93,10 +93,13 @@ def note(view: View, entry: Entry, tenant: str, erasure: Erasure) -> None:
         state=erasure.state,
         runs=erasure.runs,
         deferred=erasure.deferred,
-        rows_at=None if erasure.deferred else entry.log_time,
     )
-    if now != row:
-        view.put(key, now)
+    if now == row and row.passed_at is not None:
+        return  # another hold has ended, and nothing of this went
+    # What went just now is still everywhere else.
+    rows_at = None if erasure.deferred else entry.log_time
+    now = structs.replace(now, passed_at=entry.log_time, rows_at=rows_at, places=())
+    view.put(key, now)
 
 
 def fold_erasure_reached(view: View, entry: Entry, body: ErasureReached) -> list[Effect]:

@@ -13,11 +13,11 @@ from msgspec import structs
 
 from streams.core.fold import Reader
 from streams.core.ids import derived_id
-from streams.core.log import Erased, JobRun, Message, Record, StateDelete, StateSet
+from streams.core.log import Content, Erased, JobRun, Message, Record, StateDelete, StateSet
 from streams.core.rows import decode_row
 from streams.memory.consolidation_rows import ConsolidatedRow
 from streams.memory.fences import fenced
-from streams.memory.forget_rows import ReceiptRow, rules_of
+from streams.memory.forget_rows import ID, FenceRow, ReceiptRow, fence_key, rules_of
 from streams.memory.memory_row import MemoryRow
 from streams.memory.naming import strings
 from streams.memory.receipts import open_receipts
@@ -35,11 +35,13 @@ class Traces:
         self._rows = rows
         self._rules = rules_of(rows, tenant)
         self._named: list[tuple[ReceiptRow, Judge]] = []
+        self._theirs: dict[str, str] = {}
+        """Subjects, erased, of memories that were come by."""
         if self.any:
             self._named = [
                 (receipt, judge_of(rows, tenant, receipt.subject))
                 for _, receipt in open_receipts(rows, tenant)
-                if not receipt.memory_ids and receipt.rows_at is not None
+                if not receipt.memory_ids and receipt.passed_at is not None
             ]
 
     @property
@@ -48,84 +50,95 @@ class Traces:
         return self._rules is not None and self._rules.fences > 0
 
     def gone(self, memory_id: str, subject: str | None = None, time: int | None = None) -> bool:
-        """Whether a memory was erased, of which this id, subject and event time are known."""
+        """Whether a memory was erased, of which this id, subject and event time are known.
+
+        One that has a row is not: it is on hold, or is said to be of another subject by now. But
+        what is older than the row is no part of it: the id is used for something new.
+        """
         # Without a time only fences of ids count, which are for good.
         at = _NEVER if time is None else time
-        return (
-            fenced(self._rows, self._rules, self.tenant, memory_id, subject, at)
-            and self._rows.get(MemoryRow, memory_key(self.tenant, memory_id)) is None
-        )
+        if not fenced(self._rows, self._rules, self.tenant, memory_id, subject, at):
+            return False
+        row = self._rows.get(MemoryRow, memory_key(self.tenant, memory_id))
+        return row is None or (time is not None and row.timestamp > time)
 
-    def without(self, record: Record, timestamp: int) -> Record | None:
+    def gone_since(self, memory_id: str) -> int | None:
+        """Since when (log time) an id is fenced whose memory is gone; None: it is not."""
+        fence = self._rows.get(FenceRow, fence_key(self.tenant, ID, memory_id))
+        return fence.at if fence is not None and self.gone(memory_id) else None
+
+    def without(self, record: Record, timestamp: int) -> Record:
         """Give a record of the log without what was erased; the same one where nothing was.
+
+        Of a memory's records in their order: a correction need not name its subject.
 
         Parameters
         ----------
         timestamp : int
             When it was appended to the log, microseconds.
-
-        Returns
-        -------
-        Record or None
-            None: nothing of it may stay.
         """
         body: Any = record.body
         if isinstance(body, Message) and body.content is not None:
-            content = body.content
-            memory_id = content.memory_id or derived_id(self.tenant, record.source, record.id)
-            if self.gone(memory_id, content.subject, record.time):
-                erased = Erased(memory_id, content.vector is not None)
-                body = structs.replace(body, content=None, erased=erased)
+            body = self._without_content(record, body, body.content)
         elif isinstance(body, JobRun) and (body.message or body.context_tags):
             for receipt, judge in self._named:
                 if record.time <= receipt.until:
                     body = _without_texts(body, judge)
         elif isinstance(body, StateSet | StateDelete):
             for receipt, judge in self._named:
-                if timestamp <= receipt.at and judge([body.key]):
-                    return None
-                if (
-                    isinstance(body, StateSet)
-                    and timestamp <= receipt.at
-                    and judge([body.key, *strings(_json.decode(body.value))])
-                ):
-                    body = structs.replace(body, value=ERASED)
+                if timestamp <= receipt.at:
+                    body = _without_state(body, judge)
         return record if body is record.body else structs.replace(record, body=body)
 
-    def in_row(self, key: bytes, value: bytes) -> bool:
-        """Whether a row of the state, as it was at any time, holds what was erased."""
+    def _without_content(self, record: Record, body: Message, content: Content) -> Message:
+        memory_id = content.memory_id or derived_id(self.tenant, record.source, record.id)
+        subject = content.subject
+        if subject is None and "subject" not in content.given:
+            subject = self._theirs.get(memory_id)
+        if not self.gone(memory_id, subject, record.time):
+            return body
+        if subject is not None:
+            self._theirs[memory_id] = subject
+        fence = self._rows.get(FenceRow, fence_key(self.tenant, ID, memory_id))
+        erased = Erased("" if fence is None else memory_id, content.vector is not None)
+        return structs.replace(body, content=None, erased=erased)
+
+    def row_since(self, key: bytes, value: bytes) -> int | None:
+        """Since when what a row of the state, as it was at any time, holds is erased.
+
+        The earliest, where it holds several memories; None: nothing of it is.
+        """
         kind = key[:2]
         if kind not in _WITH_CONTENTS or not value or tenant_of(key) != self.tenant:
-            return False
-        if self.gone(id_of(key)):
-            return True
+            return None
+        ids = [id_of(key)]
         if kind == MemoryRow.kind:
-            return any(map(self.gone, decode_row(MemoryRow, value).sources))
-        if kind == ConsolidatedRow.kind:
-            return any(self.gone(each) for *_, each in decode_row(ConsolidatedRow, value).members)
-        return False
-
-    def in_message(self, data: dict[str, Any], source: str, event_id: str, time: int) -> bool:
-        """Whether an agent.message, as it was sent, holds what was erased."""
-        memory_id, subject = data.get("memory_id"), data.get("subject")
-        if not isinstance(memory_id, str) or not memory_id:
-            memory_id = derived_id(self.tenant, source, event_id)
-        return bool(data.get("content")) and self.gone(
-            memory_id, subject if isinstance(subject, str) else None, time
-        )
+            ids += decode_row(MemoryRow, value).sources
+        elif kind == ConsolidatedRow.kind:
+            ids += [each for *_, each in decode_row(ConsolidatedRow, value).members]
+        return min(filter(None, map(self.gone_since, ids)), default=None)
 
 
-def in_archive(rows: Reader) -> Callable[[Record, int], Record | None]:
-    """`Traces.without` for records of any tenant of a partition."""
+def in_archive(rows: Reader) -> Callable[[Record, int], Record]:
+    """`Traces.without` for records of any tenant of a partition, in their order."""
     known: dict[str, Traces] = {}
 
-    def without(record: Record, timestamp: int) -> Record | None:
+    def without(record: Record, timestamp: int) -> Record:
         traces = known.get(record.tenant)
         if traces is None:
             traces = known[record.tenant] = Traces(rows, record.tenant)
         return traces.without(record, timestamp) if traces.any else record
 
     return without
+
+
+def _without_state(body: Any, judge: Judge) -> Any:
+    if judge([body.key]):
+        # Not nothing at all: that the event has come must be known when it comes again.
+        return Message("", "", "", "", None, None)
+    if isinstance(body, StateSet) and judge([body.key, *strings(_json.decode(body.value))]):
+        return structs.replace(body, value=ERASED)
+    return body
 
 
 def _without_texts(body: JobRun, judge: Judge) -> JobRun:

@@ -1,5 +1,6 @@
 """Topics in which contents stand, and whether they still hold what was erased."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,8 +19,8 @@ _NEVER = 1 << 62
 CHANGELOG = "changelog"
 """What receipts call it: its name is long."""
 
-Holds = Callable[[Any], bool]
-"""Whether a Kafka record holds what was erased."""
+Since = Callable[[Any], int | None]
+"""Since when (log time) what a Kafka record holds is erased; None: nothing of it is."""
 
 
 class ContentTopic(msgspec.Struct, frozen=True):
@@ -73,34 +74,48 @@ async def begins(inquiry: Inquiry, topic: ContentTopic) -> tuple[int, ...]:
     return tuple([(await inquiry.bounds(tp))[0] for tp in _tps(topic)])
 
 
-async def holding(kafka: str, tp: TopicPartition, begin: int, end: int, holds: Holds) -> int:
-    """Count the records of a part of a topic that hold what was erased."""
-    count = 0
+async def standing_since(
+    kafka: str, tp: TopicPartition, begin: int, end: int, since: Since
+) -> int | None:
+    """Return since when the earliest is erased that still stands in a part of a topic."""
+    earliest: int | None = None
     if begin < end:
         async with clients.reader(kafka) as consumer:
             async for records in clients.read_to(consumer, tp, begin, end):
-                count += sum(record.offset < end and holds(record) for record in records)
-    return count
+                some = (record for record in records if record.offset < end)
+                found = await asyncio.to_thread(_earliest, some, since)
+                earliest = min(filter(None, (earliest, found)), default=None)
+    return earliest
 
 
-def holds_row(traces: Iterable[Traces]) -> Holds:
+def _earliest(records: Iterable[Any], since: Since) -> int | None:
+    return min(filter(None, map(since, records)), default=None)
+
+
+def rows_since(traces: Iterable[Traces]) -> Since:
     """Of the changelog's records."""
-    each = tuple(traces)
-    return lambda record: any(one.in_row(record.key, record.value or b"") for one in each)
+    of_tenant = {one.tenant.encode(): one for one in traces}
+
+    def since(record: Any) -> int | None:
+        one = of_tenant.get(record.key[2:].partition(b"\x00")[0])
+        return None if one is None else one.row_since(record.key, record.value or b"")
+
+    return since
 
 
-def holds_memory(traces: Iterable[Traces]) -> Holds:
+def memories_since(traces: Iterable[Traces]) -> Since:
     """Of records of memory.records.v1."""
     of_tenant = {one.tenant: one for one in traces}
 
-    def holds(record: Any) -> bool:
+    def since(record: Any) -> int | None:
         tenant, _, memory_id = (record.key or b"").decode().partition("/")
         one = of_tenant.get(tenant)
         if one is None or record.value is None:
-            return False
-        return one.gone(memory_id) or any(map(one.gone, _sources(record.value)))
+            return None
+        ids = (memory_id, *_sources(record.value))
+        return min(filter(None, map(one.gone_since, ids)), default=None)
 
-    return holds
+    return since
 
 
 class _Sources(msgspec.Struct):

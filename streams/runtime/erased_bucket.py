@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from streams.core.log import ErasedFrom
 from streams.memory.forget_rows import ReceiptRow
-from streams.memory.receipts import reached, told
+from streams.memory.receipts import told
 from streams.runtime.archiver import Archiver
 from streams.runtime.cleaning import clean
 from streams.runtime.collecting import unnamed
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 ARCHIVE, SNAPSHOTS = "archive", "snapshots"
 RETIRE_AFTER = COMMIT_WITHIN + SLACK
 """Uploads that began with an earlier snapshot have ended by then (streams/snapshots/garbage.py)."""
+_BLANK = ErasedFrom(ARCHIVE, None, (), False)
 
 
 class ErasedBucket:
@@ -53,19 +56,34 @@ class ErasedBucket:
     async def archive(
         self, owner: PartitionOwner, store: PartitionStore, receipts: Sequence[ReceiptRow]
     ) -> list[ErasedFrom]:
-        """Rewrite segments if a receipt asks for it; how far each has come."""
-        found = [reached(row, ARCHIVE) for row in receipts]
-        done = None not in found or await self._clean(owner, store)
-        return [each or ErasedFrom(ARCHIVE, None, (), done) for each in found]
+        """Rewrite segments at once, and look again when no earlier owner can still write any."""
+        now = self._now()
+        marks = [told(row, ARCHIVE) or _BLANK for row in receipts]
+        due = [not each.upto or now >= each.upto[0] + RETIRE_AFTER for each in marks]
+        wanted = any(is_due and not each.done for each, is_due in zip(marks, due, strict=True))
+        rewritten = await self._clean(owner, store) if wanted else None
+        if rewritten is None:
+            return marks
+        first = ErasedFrom(ARCHIVE, now + RETIRE_AFTER, (now,), False)
+        return [
+            each
+            if each.done or not is_due
+            else first
+            if not each.upto or rewritten
+            else structs.replace(each, done=True)
+            for each, is_due in zip(marks, due, strict=True)
+        ]
 
-    async def _clean(self, owner: PartitionOwner, store: PartitionStore) -> bool:
+    async def _clean(self, owner: PartitionOwner, store: PartitionStore) -> int | None:
+        """Return how many segments had to be rewritten; None: nobody knows."""
         # What is archived from here on is without it.
         if await self._archiver.one(owner) is None:
-            return False
+            return None
         found = await clean(self._into, self._place(owner), without_erased(store.reader))
         if found.damaged:
             log.warning("nobody knows what is in %s", ", ".join(found.damaged))
-        return not found.damaged
+            return None
+        return found.rewritten
 
     async def snapshots(
         self, owner: PartitionOwner, receipts: Sequence[ReceiptRow], *, files_are_new: bool

@@ -29,6 +29,6 @@ def without_erased(rows: Reader) -> Change:
         made = without(record, kept.timestamp * 1000)
         if made is record:
             return kept
-        return None if made is None else structs.replace(kept, value=facts.encode(made))
+        return structs.replace(kept, value=facts.encode(made))
 
     return change

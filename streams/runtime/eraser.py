@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
@@ -25,7 +24,8 @@ from streams.memory.forget_rows import ReceiptRow
 from streams.memory.receipts import open_receipts
 from streams.runtime import metrics
 from streams.runtime.cancelling import unless_stray
-from streams.runtime.erased_bucket import ErasedBucket
+from streams.runtime.erased_bucket import ARCHIVE, SNAPSHOTS, ErasedBucket
+from streams.runtime.erased_files import PLACE as FILES
 from streams.runtime.erased_files import ErasedFiles
 from streams.runtime.erased_topics import ErasedTopics, Open
 from streams.runtime.owner import PartitionOwner
@@ -38,6 +38,8 @@ LOOK_SECONDS = 5.0
 REST = 20
 """A partition's turn is followed by so many times as long without one: several go at once then."""
 LEAST_REST_SECONDS = 30.0
+NEW_REST_SECONDS = 600.0
+"""No longer where there is something new, however long a turn takes."""
 MOST_REST_SECONDS = 3600.0
 """Nothing new: what is left now takes Kafka and collections hours or days."""
 Append = Callable[[int, bytes, bytes], Awaitable[object]]
@@ -47,7 +49,7 @@ Append = Callable[[int, bytes, bytes], Awaitable[object]]
 class _Rest(NamedTuple):
     """Until when a partition has no turn."""
 
-    known: frozenset[tuple[int, str, str]]
+    known: frozenset[tuple[int, str, str, int]]
     """Receipts that were open at its last one."""
     at_least: float
     """Also where others are open now."""
@@ -63,8 +65,6 @@ class Eraser:
 
     Parameters
     ----------
-    folder : Path
-        The worker's.
     owners : callable
         The partitions of the tenant log that this process has now, by number.
     append : callable
@@ -73,23 +73,27 @@ class Eraser:
         Wall clock, microseconds.
     bucket : ErasedBucket, optional
         None: there are neither snapshots nor an archive.
+    assigned : callable
+        Whether this process knows what it owns.
     """
 
     def __init__(
         self,
         settings: Settings,
-        folder: Path,
         owners: Callable[[], Iterable[PartitionOwner]],
         append: Append,
         now: Callable[[], int],
+        files: ErasedFiles,
         topics: ErasedTopics,
         bucket: ErasedBucket | None = None,
+        assigned: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings = settings
         self._owners = owners
         self._append = append
         self._now = now
-        self._files = ErasedFiles(settings, folder, now)
+        self.files = files
+        self._assigned = assigned
         self._bucket = bucket
         self._topics = topics
         self._started = now()
@@ -119,7 +123,8 @@ class Eraser:
 
     async def look(self) -> None:
         """Give each partition that has open receipts and has rested its turn."""
-        await self._files.drop_unowned(self._owners())
+        if self._assigned():
+            await self.files.drop_unowned(self._owners)
         deadline = self._now() - self._settings.erase_deadline_hours * HOUR
         count = late = 0
         for owner in list(self._owners()):
@@ -130,10 +135,9 @@ class Eraser:
                 found = list(open_receipts(store.reader))
                 count += len(found)
                 late += sum(row.at < deadline for _, row in found)
-                if open_ := [(tenant, row) for tenant, row in found if row.rows_at is not None]:
+                await self.files.compact_again(owner)
+                if open_ := [(tenant, row) for tenant, row in found if row.passed_at is not None]:
                     await self._in_turn(owner, store, open_)
-                else:
-                    await self._files.compact_again(owner, store)
             except (StreamsError, KafkaError, OSError) as error:
                 log.warning("erasures of %s[%d] are not brought on: %s", *owner.tp, error)
         metrics.ERASURES_OPEN.labels("no").set(count - late)
@@ -143,7 +147,7 @@ class Eraser:
         """Bring a partition's erasures on, if it has rested; longer where nothing moves."""
         now = time.monotonic()
         rest = self._rests.get(owner.tp, _NO_REST)
-        known = frozenset((row.at, row.source, row.id) for _, row in open_)
+        known = frozenset((row.at, row.source, row.id, row.passed_at or 0) for _, row in open_)
         if now < (rest.until if known <= rest.known else rest.at_least):
             return
         told = 0
@@ -151,7 +155,7 @@ class Eraser:
             told = await self._turn(owner, store, open_)
         finally:
             took = time.monotonic() - now
-            least = max(LEAST_REST_SECONDS, REST * took)
+            least = min(max(LEAST_REST_SECONDS, REST * took), NEW_REST_SECONDS)
             long = least if told else min(MOST_REST_SECONDS, max(least, 2 * rest.long))
             ended = time.monotonic()
             self._rests[owner.tp] = _Rest(known, ended + least, ended + long, long)
@@ -159,19 +163,34 @@ class Eraser:
     async def _turn(self, owner: PartitionOwner, store: PartitionStore, open_: Open) -> int:
         """Bring a partition's erasures on; returns of how many there was something to tell."""
         rows = [row for _, row in open_]
-        places = [await self._files.bring_on(owner, store, rows)]
+        found: list[dict[str, ErasedFrom]] = [
+            {place.place: place for place, _ in row.places} for row in rows
+        ]
+
+        async def note(places: Awaitable[Iterable[Sequence[ErasedFrom]]]) -> None:
+            # What can't be reached just now keeps nothing else from being told.
+            try:
+                made = await places
+            except (StreamsError, KafkaError, OSError) as error:
+                log.warning("erasures of %s[%d] are not brought on: %s", *owner.tp, error)
+                return
+            for known, new in zip(found, made, strict=True):
+                known.update((place.place, place) for place in new)
+
+        await note(_each(self.files.bring_on(owner, store, rows)))
         if self._bucket is not None:
-            places.append(await self._bucket.archive(owner, store, rows))
-            new = all(place.done for place in places[0])
-            places.append(await self._bucket.snapshots(owner, rows, files_are_new=new))
-        in_topics = await self._topics.bring_on(owner, store, open_)
+            for known in found:
+                for place in (ARCHIVE, SNAPSHOTS):
+                    known.setdefault(place, ErasedFrom(place, None, (), False))
+            await note(_each(self._bucket.archive(owner, store, rows)))
+            new = self.files.are_new(owner) and all(_done(each.get(FILES)) for each in found)
+            await note(_each(self._bucket.snapshots(owner, rows, files_are_new=new)))
+        await note(self._topics.bring_on(owner, store, open_))
         count = 0
-        for (tenant, row), beside, topics in zip(
-            open_, zip(*places, strict=True), in_topics, strict=True
-        ):
-            found = (*beside, *topics)
-            if found != tuple(place for place, _ in row.places):
-                await self._tell(owner.partition, tenant, row, found)
+        for (tenant, row), places in zip(open_, found, strict=True):
+            made = tuple(places.values())
+            if made != tuple(place for place, _ in row.places):
+                await self._tell(owner.partition, tenant, row, made)
                 count += 1
         return count
 
@@ -183,3 +202,11 @@ class Eraser:
         body = ErasureReached(row.at, row.source, row.id, places)
         record = Record(VERSION, tenant, origin, "", "", self._now(), body)
         await self._append(partition, tenant.encode(), facts.encode(record))
+
+
+async def _each(places: Awaitable[Iterable[ErasedFrom]]) -> list[tuple[ErasedFrom]]:
+    return [(place,) for place in await places]
+
+
+def _done(place: ErasedFrom | None) -> bool:
+    return place is not None and place.done

@@ -24,6 +24,7 @@ from streams.runtime.chunks import Chunk
 from streams.runtime.clients import Inquiry
 from streams.runtime.embedding import Embedding
 from streams.runtime.erased_bucket import ErasedBucket
+from streams.runtime.erased_files import ErasedFiles
 from streams.runtime.erased_topics import ErasedTopics
 from streams.runtime.eraser import Eraser
 from streams.runtime.fold_jobs import config_of, control_job, fold_job
@@ -103,22 +104,25 @@ class FoldRole:
         """Of the tenant log, by partition."""
         self.snapshotter = None
         self._archiver = None
+        files = ErasedFiles(settings, folder, _now)
         bucket: ErasedBucket | None = None
         if snapshots is not None:
             self._archiver = Archiver(settings, snapshots, self._all_owners)
             self.snapshotter = Snapshotter(
                 *(settings, snapshots, folder, self._all_owners, lambda: 0 in self.owners, _now),
                 self._archiver,
+                files.compact_again,
             )
             bucket = ErasedBucket(settings, snapshots, self._archiver, self.snapshotter, _now)
         self._eraser = Eraser(
             settings,
-            folder,
             lambda: list(self.owners.values()),
             self._append_to_log,
             _now,
+            files,
             ErasedTopics(settings, inquiry, self._archiver, _now),
             bucket,
+            lambda: self._assigned,
         )
         self.app = make_app(
             settings,

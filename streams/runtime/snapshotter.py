@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -52,6 +52,8 @@ class Snapshotter:
         Whether this process collects garbage: one of all does.
     archiver : Archiver, optional
         Archives their logs first: a snapshot alone can't bring back what was folded after it.
+    before : callable, optional
+        Sees to it that nothing lies in a database's files that no snapshot may carry on.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class Snapshotter:
         collects: Callable[[], bool],
         now: Callable[[], int],
         archiver: Archiver | None = None,
+        before: Callable[[PartitionOwner], Awaitable[None]] | None = None,
     ) -> None:
+        self._before = before
         self._archiver = archiver
         self._settings = settings
         self._into = into
@@ -162,6 +166,8 @@ class Snapshotter:
             if store is None:
                 raise StoreLost("the partition is being taken over")
             changes = store.changes
+            if self._before is not None:
+                await self._before(owner)
             await store.checkpoint(folder)
             found = await described(folder)
             about = Manifest(

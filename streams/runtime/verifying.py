@@ -32,6 +32,7 @@ from streams.runtime import content_topics as contents
 from streams.runtime.archive import list_segments
 from streams.runtime.clients import Inquiry
 from streams.runtime.collecting import objects_of
+from streams.runtime.erased_files import DROPPED
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.snapshots import Bin
 from streams.runtime.store import PartitionStore
@@ -51,6 +52,10 @@ _ASKED_FOR = frozenset(
 """And rows that say so."""
 
 
+Judge = Callable[[Any], bool | None]
+"""Whether a record of the tenant holds what is looked for; None: it is not the tenant's."""
+
+
 class _Tally:
     """What was looked at in one place, and what was found."""
 
@@ -60,8 +65,9 @@ class _Tally:
         self._where: list[str] = []
         self.errors: list[str] = []
 
-    def add(self, where: Callable[[], str], found: bool) -> None:
-        self._looked += 1
+    def add(self, where: Callable[[], str], found: bool | None) -> None:
+        """Count a record or row; None: it is not the tenant's."""
+        self._looked += found is not None
         if found:
             self._found += 1
             if len(self._where) < SHOWN:
@@ -90,6 +96,8 @@ class Verifier:
         self._folder = folder
         self._inquiry = inquiry
         self._into = into
+        self._turn = asyncio.Lock()
+        """One at a time: each reads all there is."""
 
     async def look(self, owner: PartitionOwner, tenant: str, texts: Sequence[str]) -> list[Looked]:
         """Look for what was erased of a tenant, and for texts, in all places.
@@ -103,23 +111,29 @@ class Verifier:
         if store is None:
             raise StoreLost("the partition is being taken over")
         find = _Finding(store, tenant, _needles(texts), self._settings)
-        store.db.flush()
-        found = [await asyncio.to_thread(self._files, owner, find)]
-        if self._into is not None:
-            place = Place(self._settings.group, *owner.tp)
-            found.append(await self._snapshots(self._into, place, find))
-            found.append(await self._archive(self._into, place, find))
-        for topic in await contents.content_topics(self._settings, owner.partition):
-            found.append(await self._topic(topic, find))
+        async with self._turn:
+            await asyncio.to_thread(store.db.flush)
+            found = [await asyncio.to_thread(self._files, owner, find)]
+            if self._into is not None:
+                place = Place(self._settings.group, *owner.tp)
+                found.append(await self._snapshots(self._into, place, find))
+                found.append(await self._archive(self._into, place, find))
+            for topic in await contents.content_topics(self._settings, owner.partition):
+                found.append(await self._topic(topic, find))
         return found
 
     def _files(self, owner: PartitionOwner, find: "_Finding") -> Looked:
-        """All tables of the database, and of what was put aside of it as damaged."""
+        """All tables of the database, of its checkpoints, and of what was put aside of it."""
         tally = _Tally("local files")
-        for folder in sorted(self._folder.glob(f"{owner.name}*")):
-            if folder.name == owner.name or folder.name.startswith(f"{owner.name}.damaged-"):
-                for path in sorted(folder.glob("*.sst")):
-                    _add_table(tally, f"{folder.name}/{path.name}", path, find)
+        folders = [
+            self._folder / owner.name,
+            self._folder / "checkpoints" / owner.name,
+            *sorted(self._folder.glob(f"{owner.name}.damaged-*")),
+            *sorted(self._folder.glob(f"{DROPPED}*-{owner.name}")),
+        ]
+        for folder in folders:
+            for path in sorted(folder.glob("*.sst")):
+                _add_table(tally, f"{folder.name}/{path.name}", path, find)
         return tally.result()
 
     async def _snapshots(self, into: Bin, place: Place, find: "_Finding") -> Looked:
@@ -147,18 +161,17 @@ class Verifier:
             except BadSegment as error:
                 tally.errors.append(f"{name}: {error}")
                 continue
-            for record in records:
-                tally.add(_at(name, record.offset), find.in_log(record))
+            await asyncio.to_thread(_add_records, tally, name, records, find.in_log)
         return tally.result()
 
     async def _topic(self, topic: contents.ContentTopic, find: "_Finding") -> Looked:
         tally = _Tally(topic.place)
-        holds = find.of_topic(topic)
+        judge = find.of_topic(topic)
         for partition in topic.partitions:
             tp = TopicPartition(topic.name, partition)
             async for records in self._all(tp):
-                for record in records:
-                    tally.add(_at(f"{topic.name}[{partition}]", record.offset), holds(record))
+                name = f"{topic.name}[{partition}]"
+                await asyncio.to_thread(_add_records, tally, name, records, judge)
         return tally.result()
 
     async def _all(self, tp: TopicPartition) -> AsyncIterator[Sequence[Any]]:
@@ -179,9 +192,9 @@ class _Finding:
         self._tenant = tenant.encode()
         self._texts = texts
         self._settings = settings
-        self._memory = contents.holds_memory((self._traces,))
+        self._since = contents.memories_since((self._traces,))
 
-    def of_topic(self, topic: contents.ContentTopic) -> contents.Holds:
+    def of_topic(self, topic: contents.ContentTopic) -> Judge:
         """Say how records of a topic are looked at."""
         short = topic.place
         if short == contents.CHANGELOG:
@@ -195,16 +208,18 @@ class _Finding:
         read_as = short.removesuffix(topology.dlq(""))
         return lambda record: self._in_input(read_as, record)
 
-    def in_row(self, key: bytes, value: bytes) -> bool:
+    def in_row(self, key: bytes, value: bytes) -> bool | None:
         """Whether a row of the tenant, as it was at any time, holds what was erased."""
-        if key[:2] in _ASKED_FOR or not key[2:].startswith(self._tenant + b"\x00"):
+        if not key[2:].startswith(self._tenant + b"\x00"):
+            return None
+        if key[:2] in _ASKED_FOR:
             return False
-        return self._traces.in_row(key, value) or self._says(key + value)
+        return self._traces.row_since(key, value) is not None or self._says(key + value)
 
-    def in_log(self, record: Any) -> bool:
+    def in_log(self, record: Any) -> bool | None:
         """Whether a record of the log does."""
         if record.key != self._tenant:
-            return False
+            return None
         try:
             fact = facts.decode(record.value)
         except PartitionRed:
@@ -216,19 +231,22 @@ class _Finding:
             return False
         return self._traces.without(fact, at) is not fact or self._says(value)
 
-    def _in_memory(self, record: Any) -> bool:
+    def _in_memory(self, record: Any) -> bool | None:
         if not (record.key or b"").startswith(self._tenant + b"/"):
-            return False
-        return self._memory(record) or self._says(record.value or b"")
+            return None
+        return self._since(record) is not None or self._says(record.value or b"")
 
-    def _in_output(self, record: Any) -> bool:
+    def _in_output(self, record: Any) -> bool | None:
         if record.key != self._tenant:
-            return False
+            return None
         members = _consolidated(record.value).members
-        return any(map(self._traces.gone, members)) or self._says(record.value)
+        gone = (self._traces.gone_since(each) is not None for each in members)
+        return any(gone) or self._says(record.value)
 
-    def _in_input(self, topic: str, record: Any) -> bool:
+    def _in_input(self, topic: str, record: Any) -> bool | None:
         """Of an input topic, or of its dead letters, which are as they were sent."""
+        if self._is_anothers(record):
+            return None
         at = record.timestamp * 1000
         now = time.time_ns() // 1000
         incoming = Incoming(
@@ -238,13 +256,24 @@ class _Finding:
             fact = admit(incoming, Unpriced(), self._settings.namespace_tenants)
         except Refused as refused:
             mine = (refused.tenant or "").encode() == self._tenant
-            return mine and self._says(record.value or b"")
+            return self._says(record.value or b"") if mine else None
+        if fact.tenant.encode() != self._tenant:
+            return None
         # As it was sent a text may be escaped; as it is decoded it is not.
-        said = record.value + facts.encode(fact)
-        return fact.tenant.encode() == self._tenant and self._in_fact(fact, at, said)
+        return self._in_fact(fact, at, record.value + facts.encode(fact))
+
+    def _is_anothers(self, record: Any) -> bool:
+        """Whether its headers say so already: decoding takes a hundred times as long."""
+        said = [value for name, value in record.headers if name == "ce_tenant"]
+        return bool(said) and self._tenant not in said
 
     def _says(self, data: bytes) -> bool:
         return any(text in data for text in self._texts)
+
+
+def _add_records(tally: _Tally, name: str, records: Sequence[Any], judge: Judge) -> None:
+    for record in records:
+        tally.add(_at(name, record.offset), judge(record))
 
 
 class _Consolidated(msgspec.Struct):

@@ -55,13 +55,15 @@ def test_what_is_on_hold_keeps_the_rows_open() -> None:
     log.keep("m")
     log.erase(subject="customer-17")
     assert (shown(log)[0]["rows_removed"], shown(log)[0]["deferred"]) == (None, 1)
+    # All else is worked for at once, but it is not complete.
     reach(log, ErasedFrom("archive", None, (), True))
-    assert shown(log)[0]["completed"] is None
+    assert (shown(log)[0]["completed"], len(shown(log)[0]["places"])) == (None, 1)
     log.wait(1)
     log.release("m")
     log.wait(1, ticks=3)
     assert shown(log)[0]["rows_removed"] is not None
     assert (shown(log)[0]["erased"], shown(log)[0]["deferred"]) == (1, 0)
+    assert shown(log)[0]["places"] == [], "what went now is everywhere again"
 
 
 def test_a_receipt_is_complete_when_every_place_was_reached() -> None:

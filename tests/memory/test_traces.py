@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from usage.memory_view import MemoryView
 
 from memory.memory_log import MemoryLog
@@ -36,12 +37,14 @@ CALL = Call("openai", "gpt-4o", 10, 5, 0, 0, None, 7, "")
 def left(log: MemoryLog) -> list[Entry]:
     """The log's entries without what was erased."""
     without = in_archive(log.view)
-    made = [(entry, without(entry.record, entry.timestamp)) for entry in log.entries]
     return [
-        Entry(record, entry.partition, entry.offset, entry.timestamp, entry.log_time)
-        for entry, record in made
-        if record is not None
+        structs.replace(entry, record=without(entry.record, entry.timestamp))
+        for entry in log.entries
     ]
+
+
+def said(entries: list[Entry]) -> bytes:
+    return b"".join(encode(entry.record) for entry in entries)
 
 
 def replayed(entries: list[Entry]) -> MemoryLog:
@@ -110,11 +113,14 @@ def test_state_and_runs_that_name_the_subject_say_it_no_more() -> None:
     log.wait(1)
     log.append(StateSet("a", "later", b'"customer-17"', None, None))
     bodies = [entry.record.body for entry in left(log)]
-    assert bodies[:2] == [
+    nothing = Message("", "", "", "", None, None)
+    assert bodies[:4] == [
         StateSet("a", "k", ERASED, None, None),
+        nothing,
+        nothing,
         StateSet("a", "other", b'"customer-170"', None, None),
     ]
-    assert bodies[2] == JobRun("r", "ns", "job", "RUNNING", context_tags=("x",))
+    assert bodies[4] == JobRun("r", "ns", "job", "RUNNING", context_tags=("x",))
     assert bodies[-1] == log.entries[-1].record.body
     again = replayed(left(log))
     now = states(again.view, "t1", "a", limit=10, after=None, log_time=log.now)
@@ -129,31 +135,86 @@ def test_rows_of_any_time_are_told_by_their_keys_and_members() -> None:
     old = log.view.encoded()
     log.erase("m1")
     traces = Traces(log.view, "t1")
-    told = {key for key, value in old.items() if traces.in_row(key, value)}
+    told = {key for key, value in old.items() if traces.row_since(key, value) is not None}
     assert told == {memory_key("t1", "m1"), vector_key("t1", "m1")}
-    assert not any(traces.in_row(key, b"") for key in old)
-    assert not any(Traces(log.view, "t2").in_row(key, value) for key, value in old.items())
+    assert not any(traces.row_since(key, b"") for key in old)
+    assert not any(Traces(log.view, "t2").row_since(key, value) for key, value in old.items())
     whole = next(row for _, row in log.view.scan(MemoryRow, MemoryRow.kind))
     fields = {name: getattr(whole, name) for name in whole.__struct_fields__}
     merged = encode_row(MemoryRow(**(fields | {"sources": ("m0", "m1")})))
-    assert traces.in_row(memory_key("t1", "c"), merged)
+    assert log.now == traces.row_since(memory_key("t1", "c"), merged)
     made = ConsolidatedRow("identical", b"", b"", ((1, 2, "m2"), (1, 2, "m1")), 1, 1, b"")
-    assert traces.in_row(ConsolidatedRow.kind + b"t1\x00c", encode_row(made))
-    assert not traces.in_row(VectorRow.kind + b"t1\x00m2", b"\x01")
+    assert log.now == traces.row_since(ConsolidatedRow.kind + b"t1\x00c", encode_row(made))
+    assert None is traces.row_since(VectorRow.kind + b"t1\x00m2", b"\x01")
 
 
-def test_messages_as_they_were_sent_are_known_by_id_and_by_subject() -> None:
+def test_what_is_known_of_a_subject_alone_is_not_fenced_by_a_replay() -> None:
+    """It went by itself before its subject was erased, and the id is used again."""
     log = MemoryLog()
-    log.say("x", memory_id="m", given=WHO)
+    log.say("<old>", memory_id="m", given=WHO | {"ttl_seconds": 1})
+    log.wait(5, ticks=1)
+    log.erase(subject="customer-17")
+    log.wait(1)
+    log.say("<new>", memory_id="m")
+    kept = left(log)
+    assert b"<old>" not in said(kept)
+    assert replayed(kept).records() == log.records()
+
+
+def test_a_late_copy_goes_also_where_its_id_is_used_again() -> None:
+    log = MemoryLog()
+    then = log.now
     log.wait(1)
     log.erase(subject="customer-17")
-    traces = Traces(log.view, "t1")
-    now = log.now
-    assert traces.in_message({"content": "x", "memory_id": "m"}, "s", "e", now + 5)
-    assert traces.in_message({"content": "x", "subject": "customer-17"}, "s", "e", now)
-    assert not traces.in_message({"content": "x", "subject": "customer-17"}, "s", "e", now + 5)
-    assert not traces.in_message({"subject": "customer-17"}, "s", "e", now)
-    assert not traces.in_message({"content": "x", "subject": 7}, "s", "e", now)
+    log.wait(1)
+    log.say("<late>", memory_id="m", given=WHO, time=then)
+    log.say("<new>", memory_id="m")
+    kept = left(log)
+    assert b"<late>" not in said(kept)
+    assert replayed(kept).records() == log.records()
+
+
+def test_a_correction_goes_that_does_not_name_its_subject() -> None:
+    log = MemoryLog()
+    log.say("<first>", memory_id="m", given=WHO | {"ttl_seconds": 5})
+    log.say("<corrected>", memory_id="m")
+    log.say("<other>", memory_id="n", given={"ttl_seconds": 5})
+    log.wait(9, ticks=1)
+    log.erase(subject="customer-17")
+    assert [b"<first>" in said(left(log)), b"<corrected>" in said(left(log))] == [False, False]
+    assert b"<other>" in said(left(log))
+
+
+def test_a_memory_of_another_subject_by_now_keeps_its_history() -> None:
+    log = MemoryLog()
+    log.say("<first>", memory_id="m", given=WHO | {"agent": "a"})
+    log.wait(1)
+    log.say("<then>", memory_id="m", given={"subject": "customer-18"})
+    log.erase(subject="customer-17")
+    assert left(log) == log.entries
+
+
+def test_an_event_that_comes_again_is_known_though_nothing_of_it_is_kept() -> None:
+    log = MemoryLog()
+    log.append(StateSet("a", "customer-17", b"1", None, None), event="once")
+    log.wait(1)
+    log.erase(subject="customer-17")
+    first = left(log)[0].record
+    assert (first.id, first.body) == ("once", Message("", "", "", "", None, None))
+    assert usage(replayed(left(log))) == usage(log)
+
+
+def test_one_memory_on_hold_keeps_nothing_else() -> None:
+    log = MemoryLog()
+    log.say("<held>", memory_id="h", given=WHO)
+    log.say("<gone>", memory_id="g", given=WHO)
+    log.append(StateSet("a", "k", b'"customer-17"', None, None))
+    log.keep("h")
+    log.wait(1)
+    log.erase(subject="customer-17")
+    kept = said(left(log))
+    assert [b"<held>" in kept, b"<gone>" in kept] == [True, False]
+    assert b'"customer-17"' not in kept
 
 
 SAYS = st.tuples(
@@ -189,11 +250,10 @@ def test_a_replay_of_what_is_left_comes_to_the_same_memories(steps: list[Any]) -
     kept = left(log)
     again = replayed(kept)
     assert again.records() == log.records()
-    said = b"".join(encode(entry.record) for entry in kept)
     there = {record["id"] for record in log.records()}
     for entry in log.entries:
         content = getattr(entry.record.body, "content", None)
         if content is not None:
             memory_id = content.memory_id or derived_id("t1", entry.record.source, entry.record.id)
             # Nothing else takes memories away here.
-            assert (content.text.encode() in said) == (memory_id in there)
+            assert (content.text.encode() in said(kept)) == (memory_id in there)

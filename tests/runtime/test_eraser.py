@@ -15,15 +15,30 @@ from prometheus_client import REGISTRY
 from streams import topology
 from streams.adapters.object_folder import FolderStore
 from streams.core import log as facts
-from streams.core.log import VERSION, Body, Content, MemoryErase, Message, Origin, Record, Vector
+from streams.core.errors import ObjectStoreError
+from streams.core.log import (
+    VERSION,
+    Body,
+    Content,
+    HoldRelease,
+    HoldSet,
+    MemoryErase,
+    Message,
+    Origin,
+    Record,
+    Tick,
+    Vector,
+)
 from streams.core.time import HOUR, SECOND
 from streams.memory.receipts import open_receipts, receipts
 from streams.memory.traces import Traces
+from streams.ports import StoredObject
 from streams.runtime import clients, content_topics, eraser
 from streams.runtime.archive import list_segments, read_archive
 from streams.runtime.archiver import Archiver
 from streams.runtime.chunks import Chunk
 from streams.runtime.erased_bucket import RETIRE_AFTER, ErasedBucket
+from streams.runtime.erased_files import DROPPED, ErasedFiles
 from streams.runtime.erased_topics import ErasedTopics
 from streams.runtime.eraser import Eraser
 from streams.runtime.fold_jobs import fold_job
@@ -70,15 +85,17 @@ class World:
         self.producer = clients.plain_producer(self.settings.kafka)
         await self.producer.start()
         archiver = Archiver(self.settings, self.bin, owners)
+        files = ErasedFiles(self.settings, self.folder, self.now)
         self.snapshotter = Snapshotter(
-            *(self.settings, self.bin, self.folder, owners, lambda: True, self.now), archiver
+            *(self.settings, self.bin, self.folder, owners, lambda: True, self.now),
+            *(archiver, files.compact_again),
         )
         self.eraser = Eraser(
             self.settings,
-            self.folder,
             owners,
             self._append,
             self.now,
+            files,
             ErasedTopics(self.settings, self.inquiry, archiver, self.now),
             ErasedBucket(self.settings, self.bin, archiver, self.snapshotter, self.now),
         )
@@ -183,7 +200,7 @@ async def test_files_and_archive_are_written_anew_at_once(world: World) -> None:
     assert VECTOR not in world.files()
     assert b"what stays" in world.files()
     assert not damaged.exists()
-    assert places["archive"]["done"]
+    assert (places["archive"]["done"], bool(places["archive"]["by"])) == (None, True)
     said = await world.archived()
     assert SECRET not in said
     assert VECTOR not in said
@@ -236,31 +253,87 @@ async def test_topics_are_reached_when_kafka_has_let_go(
     assert (places[log]["done"], places["changelog"]["done"]) == (None, None)
     assert (places[log]["by"] or "") > (places["changelog"]["by"] or "")
     assert places["agent.messages.v1"]["done"], "nothing was ever sent there"
-    tp = TopicPartition(*world.tp)
-    world.later = 167 * HOUR
-    assert (await world.turn())[log]["done"] is None
-    world.later = 168 * HOUR
-    assert (await world.turn())[log]["done"]
-    begin, end = await world.inquiry.bounds(tp)
-    assert 0 < begin < end, "what was said later is there"
-    world.later = 0
     changelog = TopicPartition(world.owner.store.job.changelog, PARTITION)
     traces = [Traces(world.owner.store.reader, TENANT)]
     end = await world.inquiry.end(changelog)
-    count = await content_topics.holding(
-        world.settings.kafka, changelog, 0, end, content_topics.holds_row(traces)
-    )
-    assert count == 2, "the memory's row and its vector's"
-    world.later = 176 * HOUR
+    since = content_topics.rows_since(traces)
+    standing = await content_topics.standing_since(world.settings.kafka, changelog, 0, end, since)
+    assert standing is not None
+    # Read when it should be so, and again some hours later.
+    world.later = 41 * HOUR
+    monkeypatch.setattr(content_topics, "standing_since", later)
     assert (await world.turn())["changelog"]["done"] is None
-    # As compaction leaves it.
-    monkeypatch.setattr(content_topics, "holding", nothing)
-    world.later = 184 * HOUR
+    monkeypatch.undo()
+    world.later = 43 * HOUR
+    assert (await world.turn())["changelog"]["done"] is None
+    # As compaction leaves it: what was erased later still stands there.
+    monkeypatch.setattr(content_topics, "standing_since", later)
+    assert (await world.turn())["changelog"]["done"] is None
+    world.later = 51 * HOUR
     places = await world.turn()
     assert places["changelog"]["done"]
     assert places["memory.records.v1"]["done"]
+    tp = TopicPartition(*world.tp)
+    world.later = 167 * HOUR
+    assert (await world.turn())[log]["done"] is None
+    world.later = 169 * HOUR
+    assert (await world.turn())[log]["done"]
+    begin, end = await world.inquiry.bounds(tp)
+    assert 0 < begin < end, "what was said later is there"
+    places = await world.turn()
     assert {name for name, place in places.items() if not place["done"]} == {"snapshots"}
     assert world.completed is None
+
+
+async def later(*_: Any) -> int:
+    return 1 << 62
+
+
+@pytest.mark.deep
+async def test_what_is_not_reached_keeps_nothing_else_from_being_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await erased(world)
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise ObjectStoreError("the bucket is away")
+
+    monkeypatch.setattr(world.eraser._bucket, "archive", away)
+    monkeypatch.setattr(world.eraser._bucket, "snapshots", away)
+    places = await world.turn()
+    assert places["local files"]["done"]
+    assert places["tenant.log.v1"]["by"]
+    assert (places["archive"]["by"], places["snapshots"]["by"]) == (None, None)
+    monkeypatch.undo()
+    assert (await world.turn())["archive"]["by"]
+
+
+@pytest.mark.deep
+async def test_one_memory_on_hold_keeps_nothing_else_from_being_reached(world: World) -> None:
+    await world.remember("h", b"held", "customer-17")
+    await world.say(HoldSet(None, ("h",)))
+    await erased(world)
+    places = await world.turn()
+    assert places["local files"]["done"]
+    assert SECRET not in world.files()
+    await world.say(HoldRelease(None, ("h",)))
+    await world.say(Tick())
+    assert (await world.turn())["local files"]["done"]
+    assert b"held" not in world.files()
+
+
+@pytest.mark.deep
+async def test_segments_of_an_earlier_owner_are_looked_for_again(world: World) -> None:
+    await erased(world)
+    (first, *_) = segments(world)
+    data = (world.folder / "bucket" / first.name).read_bytes()
+    await world.turn()
+    # One that was frozen while it wrote.
+    world.bin.store.put(first.name, data)
+    world.later = RETIRE_AFTER + 60 * SECOND
+    assert (await world.turn())["archive"]["done"]
+    assert first.name not in {each.name for each in segments(world)}
+    assert SECRET not in await world.archived()
 
 
 @pytest.mark.deep
@@ -307,8 +380,12 @@ async def test_state_of_partitions_that_went_elsewhere_is_dropped(world: World) 
     await world.turn()
     assert elsewhere.exists()
     world.later = world.settings.erase_deadline_hours * HOUR // 4 + HOUR
+    # Somebody was killed while it dropped one.
+    (world.folder / f"{DROPPED}1-x").mkdir()
+    (world.folder / f"{DROPPED}1-x" / "left").write_bytes(b"x")
     await world.turn()
     assert not elsewhere.exists()
+    assert not list(world.folder.glob(f"{DROPPED}*"))
     assert (world.folder / world.owner.name).exists()
 
 
@@ -323,16 +400,16 @@ async def test_what_comes_back_from_before_is_written_anew(world: World) -> None
     world.owner.store.db.flush()
     world.owner.store.db.delete(b"~old")
     assert SECRET in world.files()
-    await world.eraser._files.compact_again(world.owner, world.owner.store)
-    assert SECRET not in world.files()
+    await world.snapshotter.take(unchanged=True)
+    assert SECRET not in world.files(), "no snapshot carries it on"
 
 
 def open_late(late: str) -> float | None:
     return REGISTRY.get_sample_value("streams_erasures_open", {"late": late})
 
 
-async def nothing(*_: Any) -> int:
-    return 0
+def segments(world: World) -> list[StoredObject]:
+    return list(world.bin.store.list(LAYOUT.archive()))
 
 
 def marks(world: World, place: str) -> Iterator[tuple[tuple[int, ...], bool]]:
