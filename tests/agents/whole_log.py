@@ -23,6 +23,8 @@ from streams.core.log import (
     BudgetSet,
     Call,
     Content,
+    ErasedFrom,
+    ErasureReached,
     LeaseGiven,
     LeaseInquiry,
     LeaseRecalled,
@@ -478,6 +480,17 @@ def _forget(inputs: Inputs) -> None:
     else:
         what = {"subject": random.choice(SUBJECTS)} if random.random() < 0.8 else {"all": True}
         inputs.event(TENANT_COMMANDS, tenant, "memory.erase", what | {"reason": "asked to"})
+        _reached(inputs)
+
+
+def _reached(inputs: Inputs) -> None:
+    """A worker tells how far the erasure has come whose command is the log's last record."""
+    random = inputs.random
+    record, at = log.decode(inputs.log[-1].value), inputs.log[-1].timestamp * 1_000
+    for done in (False, random.random() < 0.5):
+        places = ErasedFrom("archive", None, (), True), ErasedFrom("log", at, (9,), done)
+        body = ErasureReached(at, record.source, record.id, places)
+        inputs.write(record.tenant, body, Origin("eraser/w", 0, 0, len(inputs.log)))
 
 
 def _forgetting_goes_on(inputs: Inputs) -> None:
