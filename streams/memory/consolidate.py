@@ -141,7 +141,7 @@ def _merged(
     size = len(rest)
     while len(rest) > 1 and size > 1:
         part = rest[:size]
-        memory_id = _new_id(memories)
+        memory_id = _new_id(memories, part[0][0].id)
         made = merge(memories, memory_id, template, common, part)
         if made is None:
             size //= 2
@@ -152,11 +152,12 @@ def _merged(
     return done
 
 
-def _new_id(memories: Memories) -> str:
-    # A tenant is in one partition: which one it is, rows never say.
+def _new_id(memories: Memories, first: str) -> str:
+    # By its first member, so that what else a record does, for others too, is not in it; a tenant
+    # is in one partition: which one it is, rows never say.
     entry = memories.entry
-    place = (entry.offset, entry.timestamp, len(memories.outputs))
-    return derived_id(CONSOLIDATED, memories.tenant, *map(str, place))
+    place = (str(entry.offset), str(entry.timestamp), first)
+    return derived_id(CONSOLIDATED, memories.tenant, *place)
 
 
 def _tell(memories: Memories, memory_id: str, made: ConsolidatedRow) -> None:

@@ -31,8 +31,6 @@ _OF_USERS = (
     *(Message, MemoryErase, MemoryConsolidate, MemorySplit),
     *(HoldSet, HoldRelease, RetentionSet),
 )
-CLOCK = "clock"
-"""A tenant that always has something new: runs are a partition's, and begin with its first news."""
 MOST = 1_000
 """Row changes of one record."""
 WAYS = (Way(sizes=(7,), every=3), Way(sizes=(1, 3, 20), waiting=3, every=2, wiped=True, clean=0))
@@ -91,8 +89,8 @@ class WholeLog(MemoryLog):
         assert view.encoded() == rows
         for tenant in tenants:
             view = MemoryView()
-            own = [entry for entry in entries if entry.record.tenant in ("", CLOCK, tenant)]
-            said = [_said(o) for o in _folded(view, own) if o.tenant == tenant]
+            own = [entry for entry in entries if entry.record.tenant in ("", tenant)]
+            said = [_said(output) for output in _folded(view, own)]
             assert said == [_said(o) for o in self.outputs if o.tenant == tenant]
             assert _of(tenant, view.encoded()) == _of(tenant, rows)
 

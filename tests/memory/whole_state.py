@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from usage.memory_view import MemoryView
 
-from memory.whole_log import CLOCK, WholeLog
+from memory.whole_log import WholeLog
 from memory.whole_naive import TOKEN, Naive
 from streams.core.errors import ApiError
 from streams.core.fold import Output
@@ -74,8 +74,6 @@ class Whole(RuleBasedStateMachine):
         self._forget()
         self.settled = False
         for _ in range(ticks):
-            if self.roomy:
-                self.log.say("tick", memory_id="clock", tenant=CLOCK)
             self._heard(self.log.append(Tick(), tenant=""))
         self.settled = ticks > 1
 
