@@ -191,6 +191,8 @@ def whole_log(seed: int, size: int) -> list[Raw]:
             _config(inputs)
     # The last records leave work that only ticks would do.
     _forgetting_goes_on(inputs)
+    data = {"agent": "a1", "key": "kept", "value": 1}
+    inputs.event(TENANT_COMMANDS, TENANTS[0], "state.set", data)
     _wide(inputs)
     for _ in range(20):
         _reserve(inputs)

@@ -16,7 +16,7 @@ from memory.whole_state import IDS, TENANTS, Whole
 from streams.core.log import MemoryConsolidate, MemorySplit, RetentionSet, Vector
 from streams.core.time import SECOND
 
-EXAMPLES = int(os.environ.get("WHOLE_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("WHOLE_EXAMPLES", "4"))
 """Of the quick tier; by hand with hundreds."""
 SUBJECTS = ("x", "y")
 TEXTS = (

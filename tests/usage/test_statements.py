@@ -80,7 +80,7 @@ def test_a_tick_adds_up_some_rows_for_some_tenants(monkeypatch: pytest.MonkeyPat
     for _ in range(8):
         log.view.changes = 0
         found.append([(t, d["calls"]) for t, d in statements_of(log.append(Tick(), tenant=""))])
-        assert log.view.changes <= 10
+        assert log.view.changes <= 12
     assert [each for tick in found for each in tick] == [("t1", 1), ("t2", 7), ("t3", 1), ("t4", 1)]
     assert max(len(tick) for tick in found) <= 2
 
