@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.core import held, journal
-from streams.core.fold import Bounded, DeadLetter, Effect, Entry, View, changes_left
+from streams.core.fold import Bounded, DeadLetter, Effect, Entry, View, changes_left, settle
 from streams.core.log import (
     Accessed,
     BudgetDelete,
@@ -116,6 +116,8 @@ def _note_refusal(view: View, entry: Entry, effects: list[Effect]) -> None:
 
 def _tick(view: View, entry: Entry, body: Tick) -> list[Effect]:
     """Log time has moved: what is due goes, a bounded part with each tick."""
+    # What earlier records of a chunk have put off is no change of this one.
+    settle(view)
     view = Bounded(view)
     expire(view, entry)
     forget(view, entry.log_time)

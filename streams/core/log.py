@@ -347,6 +347,8 @@ class ErasureReached(msgspec.Struct, frozen=True, array_like=True, tag="erasure.
     source: str
     id: str
     places: tuple[ErasedFrom, ...]
+    passed_at: int | None = None
+    """What went later is not reached by it (`ReceiptRow.passed_at`)."""
 
 
 class Accessed(msgspec.Struct, frozen=True, array_like=True, tag="memory.accessed"):

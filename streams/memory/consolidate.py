@@ -129,7 +129,7 @@ def _merged(
     done, rest = [], list(members)
     if known is not None:
         memory_id, row = known
-        part = rest[: MEMBERS - row.count]
+        part = _read_again(memories, rest[: MEMBERS - row.count])
         made = merge(memories, memory_id, template, common, part)
         if made is None:
             # It is too large already, or there is no room for more of it.
@@ -140,7 +140,7 @@ def _merged(
             rest = rest[len(part) :]
     size = len(rest)
     while len(rest) > 1 and size > 1:
-        part = rest[:size]
+        part = _read_again(memories, rest[:size])
         memory_id = _new_id(memories, part[0][0].id)
         made = merge(memories, memory_id, template, common, part)
         if made is None:
@@ -150,6 +150,13 @@ def _merged(
             done.append([each.id for each, _ in part])
             rest = rest[size:]
     return done
+
+
+def _read_again(
+    memories: Memories, pairs: Sequence[tuple[Member, Values]]
+) -> list[tuple[Member, Values]]:
+    """Members as they are now: what was merged before may have taken them out of working memory."""
+    return [(_member(memories, each.id), values) for each, values in pairs]
 
 
 def _new_id(memories: Memories, first: str) -> str:

@@ -16,6 +16,7 @@ from streams.memory.bytes import bytes_of, room
 from streams.memory.consolidated_told import tell, tell_split
 from streams.memory.consolidation_rows import (
     KNOWN,
+    LEFT,
     AlikeRow,
     ConsolidatedRow,
     WorkRow,
@@ -198,7 +199,7 @@ def abandon(memories: "Memories", memory_id: str) -> None:
     _forget(memories, memory_id, old, before.cost_attribution)
     ids = tuple(member[-1] for member in old.members)
     work = WorkRow("left", memories.entry.log_time, memory_id=memory_id, members=ids)
-    view.put(work_key(tenant, f"left {memory_id}"), work)
+    view.put(work_key(tenant, LEFT + memory_id), work)
 
 
 def _dissolve(

@@ -133,6 +133,8 @@ ROWS: tuple[type[Row], ...] = (
     WorkRow,
 )
 
+LEFT = "left "
+"""Names of work begin with it whose members are without their consolidated memory."""
 SCHEDULE = WorkRow.kind
 """Key of the run over everything; a tenant's work lies behind it."""
 

@@ -1,6 +1,7 @@
 """What is on hold stays, whatever else would remove it: erase, ttl and pressure pass it over."""
 
 from streams.core.fold import Rows, View
+from streams.memory.consolidation_rows import MembersRow, members_key
 from streams.memory.forget_rows import (
     ID,
     SUBJECT,
@@ -21,6 +22,12 @@ def held(rows: Rows, rules: RulesRow | None, tenant: str, memory_id: str, row: M
         return False
     if on_hold(rows, rules, tenant, memory_id, row.subject):
         return True
+    if row.consolidated:
+        # A correction may have given it another subject than its members have.
+        members = rows.get(MembersRow, members_key(tenant, memory_id))
+        subject = None if members is None else members.subject
+        if subject and _on_hold(rows, tenant, SUBJECT, subject):
+            return True
     whole = () if row.consolidated_into is None else (row.consolidated_into,)
     return any(_on_hold(rows, tenant, ID, each) for each in (*row.sources, *whole))
 

@@ -107,7 +107,7 @@ def fold_erasure_reached(view: View, entry: Entry, body: ErasureReached) -> list
     tenant = entry.record.tenant
     key = receipt_key(tenant, body.at, body.source, body.id)
     row = view.get(ReceiptRow, key)
-    if row is None or row.completed_at is not None:
+    if row is None or row.completed_at is not None or row.passed_at != body.passed_at:
         return []
     before = {place.place: (place, at) for place, at in row.places}
     places = tuple(_further(each, before.get(each.place), entry) for each in body.places)

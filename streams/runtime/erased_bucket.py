@@ -62,6 +62,9 @@ class ErasedBucket:
         due = [not each.upto or now >= each.upto[0] + RETIRE_AFTER for each in marks]
         wanted = any(is_due and not each.done for each, is_due in zip(marks, due, strict=True))
         rewritten = await self._clean(owner, store) if wanted else None
+        if rewritten and any(each.upto and not each.done for each in marks):
+            # Perhaps for newer erasures alone: they must not keep the older ones waiting.
+            rewritten = await self._clean(owner, store)
         if rewritten is None:
             return marks
         first = ErasedFrom(ARCHIVE, now + RETIRE_AFTER, (now,), False)

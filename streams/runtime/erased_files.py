@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 PLACE = "local files"
 DROPPED = "dropped-"
+AGAIN_SECONDS = 60.0
+"""After a try that failed, or met somebody who reads an earlier moment."""
 _BLANK = ErasedFrom(PLACE, None, (), False)
 
 
@@ -43,6 +45,7 @@ class ErasedFiles:
         self._folder = folder
         self._now = now
         self._compacted: dict[TP, PartitionStore] = {}
+        self._tried: dict[TP, tuple[PartitionStore, float]] = {}
 
     def are_new(self, owner: PartitionOwner) -> bool:
         """Whether the database was written anew since the partition was opened."""
@@ -80,6 +83,10 @@ class ErasedFiles:
         store = owner.store
         if store is None or self.are_new(owner):
             return
+        tried, at = self._tried.get(owner.tp, (None, 0.0))
+        if tried is store and time.monotonic() < at + AGAIN_SECONDS:
+            return
+        self._tried[owner.tp] = (store, time.monotonic())
         since = store.log_time - self._settings.erase_deadline_hours * HOUR
         rows = store.reader.scan(ReceiptRow, ReceiptRow.kind)
         if any(row.rows_at is None or row.rows_at >= since for _, row in rows):

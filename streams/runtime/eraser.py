@@ -20,6 +20,7 @@ from streams.core import log as facts
 from streams.core.errors import StreamsError
 from streams.core.log import VERSION, ErasedFrom, ErasureReached, Origin, Record
 from streams.core.time import HOUR
+from streams.memory.consolidation_rows import LEFT, WorkRow, work_key
 from streams.memory.forget_rows import ReceiptRow
 from streams.memory.receipts import open_receipts
 from streams.runtime import metrics
@@ -136,10 +137,11 @@ class Eraser:
                 count += len(found)
                 late += sum(row.at < deadline for _, row in found)
                 await self.files.compact_again(owner)
-                if open_ := [(tenant, row) for tenant, row in found if row.passed_at is not None]:
+                if open_ := [each for each in found if _is_through(store, *each)]:
                     await self._in_turn(owner, store, open_)
-            except (StreamsError, KafkaError, OSError) as error:
-                log.warning("erasures of %s[%d] are not brought on: %s", *owner.tp, error)
+            except Exception as error:
+                # RocksDB's are no more than that. It is one partition's: others have their turns.
+                log.warning("erasures of %s[%d] are not brought on: %r", *owner.tp, error)
         metrics.ERASURES_OPEN.labels("no").set(count - late)
         metrics.ERASURES_OPEN.labels("yes").set(late)
 
@@ -199,13 +201,21 @@ class Eraser:
     ) -> None:
         self._sequence += 1
         origin = Origin(f"eraser/{self._settings.worker}", self._started, 0, self._sequence)
-        body = ErasureReached(row.at, row.source, row.id, places)
+        body = ErasureReached(row.at, row.source, row.id, places, row.passed_at)
         record = Record(VERSION, tenant, origin, "", "", self._now(), body)
         await self._append(partition, tenant.encode(), facts.encode(record))
 
 
 async def _each(places: Awaitable[Iterable[ErasedFrom]]) -> list[tuple[ErasedFrom]]:
     return [(place,) for place in await places]
+
+
+def _is_through(store: PartitionStore, tenant: str, row: ReceiptRow) -> bool:
+    """Whether all rows have gone that may, members of what was consolidated too."""
+    if row.passed_at is None:
+        return False
+    left = work_key(tenant, LEFT)
+    return next(store.reader.scan(WorkRow, left), None) is None
 
 
 def _done(place: ErasedFrom | None) -> bool:

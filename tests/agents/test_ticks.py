@@ -5,8 +5,10 @@ from typing import Any
 
 from memory.memory_log import MemoryLog
 from usage.memory_view import MemoryView
+from usage.writer import at
 
-from streams.core.fold import MOST_CHANGES, Bounded, changes_left
+from streams.agents.fold import fold
+from streams.core.fold import MOST_CHANGES, Bounded, changes_left, settle
 from streams.core.log import MemoryConsolidate, RetentionSet, Tick, Vector
 from streams.core.rows import Row
 from streams.memory.rows import CountRow, MemoryRow
@@ -95,3 +97,28 @@ def test_rows_are_counted_once() -> None:
     assert (changes_left(view), changes_left(MemoryView())) == (MOST_CHANGES - 2, MOST_CHANGES)
     assert view.get(CountRow, b"m/a") == row
     assert [key for key, _ in view.scan(CountRow, b"m/")] == [b"m/a"]
+
+
+def test_what_a_chunk_has_put_off_is_no_change_of_its_tick() -> None:
+    """A statement settles it: where chunks end made a difference to what else the tick does."""
+    log = MemoryLog(now="2026-03-31T12")
+    log.call("0.01")
+    log.now = at("2026-04-01T20")
+    for number in range(60):
+        log.say("x", memory_id=f"m{number:02}", given={"ttl_seconds": 14_400})
+    log.wait(1, ticks=2)
+    log.now = at("2026-04-02T00:00:04")
+    for number in range(30):
+        log.call("0.01", agent=f"a{number}")
+    log.append(Tick(), tenant="")
+
+    def folded(last_chunk: int) -> MemoryView:
+        view = MemoryView(stored=True)
+        for left, entry in zip(reversed(range(len(log.entries))), log.entries, strict=True):
+            fold(view, entry)
+            if left >= last_chunk:
+                settle(view)
+        settle(view)
+        return view
+
+    assert folded(32).rows == folded(0).rows

@@ -491,7 +491,7 @@ def _reached(inputs: Inputs) -> None:
     record, at = log.decode(inputs.log[-1].value), inputs.log[-1].timestamp * 1_000
     for done in (False, random.random() < 0.5):
         places = ErasedFrom("archive", None, (), True), ErasedFrom("log", at, (9,), done)
-        body = ErasureReached(at, record.source, record.id, places)
+        body = ErasureReached(at, record.source, record.id, places, at)
         inputs.write(record.tenant, body, Origin("eraser/w", 0, 0, len(inputs.log)))
 
 

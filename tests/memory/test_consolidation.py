@@ -342,3 +342,36 @@ def test_a_consolidated_memory_is_found_by_any_value_of_its_members() -> None:
     best = search(index, "what became of task 7021?", Filters(), 1, log.now)
     assert [each.id for each in best] == [one["id"]]
     assert "m21" not in index
+
+
+def test_merges_of_one_look_know_who_has_left_working_memory_meanwhile() -> None:
+    """The first of them lets a lowered limit take others out; the partition was red for good."""
+    log = Log()
+    for first in range(0, 290, 58):
+        for number in range(first, first + 58):
+            log.say(f"badge {number} opened", memory_id=f"m{number:03}")
+        log.consolidate()
+        log.wait(1, ticks=2)
+    for number in range(290, 348):
+        log.say(f"badge {number} opened", memory_id=f"m{number:03}")
+    log.limit(5)
+    log.consolidate()
+    log.wait(1, ticks=5)
+    assert sum(len(one["sources"]) for one in log.made()) > 290
+
+
+def test_who_is_on_hold_stays_with_a_consolidated_memory_of_another_subject() -> None:
+    log = Log()
+    for number in range(3):
+        given = {"subject": "A", "priority": "LOW"}
+        log.say(f"badge {number} opened", memory_id=f"m{number}", given=given)
+    log.consolidate()
+    (one,) = log.made()
+    log.keep(subject="A")
+    log.say("corrected words", memory_id=one["id"], given={"subject": "B"})
+    log.erase(subject="B")
+    log.erase(one["id"])
+    log.wait(1, ticks=3)
+    assert [log.get(f"m{number}")["content"] for number in range(3)] == [
+        f"badge {number} opened" for number in range(3)
+    ]

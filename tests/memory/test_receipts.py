@@ -21,7 +21,7 @@ def shown(log: MemoryLog, tenant: str = "t1") -> list[dict[str, Any]]:
 
 def reach(log: MemoryLog, *places: ErasedFrom, at: int | None = None) -> None:
     ((_, row),) = open_receipts(log.view)
-    body = ErasureReached(row.at if at is None else at, row.source, row.id, places)
+    body = ErasureReached(row.at if at is None else at, row.source, row.id, places, row.passed_at)
     log.append(body)
 
 
@@ -96,6 +96,20 @@ def test_a_receipt_is_complete_when_every_place_was_reached() -> None:
     row = next(row for _, row in log.view.scan(ReceiptRow, ReceiptRow.kind))
     log.append(ErasureReached(began, row.source, row.id, (ErasedFrom("x", None, (), False),)))
     assert log.view.encoded() == before
+
+
+def test_what_went_later_is_not_reached_by_what_was_found_before() -> None:
+    log = MemoryLog()
+    log.say("x", memory_id="m", given=WHO)
+    log.keep("m")
+    log.erase(subject="customer-17")
+    ((_, before),) = open_receipts(log.view)
+    log.wait(1)
+    log.release("m")
+    log.wait(1, ticks=3)
+    done = (ErasedFrom("archive", None, (), True),)
+    log.append(ErasureReached(before.at, before.source, before.id, done, before.passed_at))
+    assert (shown(log)[0]["places"], shown(log)[0]["completed"]) == ([], None)
 
 
 def test_nobody_hears_of_an_erasure_that_is_not_there() -> None:
