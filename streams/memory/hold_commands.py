@@ -30,6 +30,7 @@ from streams.memory.forget_rows import (
 from streams.memory.holds import held
 from streams.memory.memory_row import MemoryRow
 from streams.memory.prunable import move, place
+from streams.memory.retention import due_of
 from streams.memory.rows import memory_key
 
 AT_ONCE = 100
@@ -115,7 +116,10 @@ def settle_one(view: View, entry: Entry, tenant: str, memory_id: str) -> None:
         return
     move(view, tenant, None, worth)
     add_bytes(view, entry, tenant, 0, least=worth)
-    file(view, tenant, memory_id, row, row, rules)
+    due = due_of(row, rules)
+    if due is not None and due <= entry.log_time:
+        # What came due meanwhile is filed nowhere. All else is left to dating, which sends records.
+        file(view, tenant, memory_id, row, row, rules)
 
 
 def begin_again(view: View, tenant: str) -> None:

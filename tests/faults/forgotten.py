@@ -69,7 +69,9 @@ async def check_forgetting(
         if sent[tenant] != lists[tenant]:
             both = {*sent[tenant], *lists[tenant]}
             others = [i for i in both if sent[tenant].get(i) != lists[tenant].get(i)]
-            wrong.append(Wrong(f"{tenant}: topic and list differ: {sorted(others)[:5]}"))
+            pairs = [(i, sent[tenant].get(i), lists[tenant].get(i)) for i in sorted(others)[:5]]
+            told = "; ".join(f"{i}: {_differing(here, there)}" for i, here, there in pairs)
+            wrong.append(Wrong(f"{tenant}: topic and list differ: {told}"))
         wrong += other(tenant, lists[tenant], archived[tenant], forgotten)
         wrong += await _found(api, tenant, forgotten)
     wrong += await _audit(settings, forgotten)
@@ -80,6 +82,17 @@ async def check_forgetting(
         "erased": sum(forgotten.erased(*key, said) for key, said in forgotten.said.items()),
     }
     return wrong
+
+
+def _differing(sent: dict[str, Any] | None, listed: dict[str, Any] | None) -> str:
+    """What a record says on the topic and in the list, where they differ."""
+    if sent is None or listed is None:
+        return "only in the list" if sent is None else "only on the topic"
+    return ", ".join(
+        f"{name} {sent.get(name)} and {listed.get(name)}"
+        for name in sorted({*sent, *listed})
+        if sent.get(name) != listed.get(name)
+    )
 
 
 def other(tenant: str, listed: Records, archived: Records, forgotten: Forgotten) -> list[Wrong]:

@@ -1,5 +1,6 @@
 """What is on hold stays, and goes when it is released; by examples."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from memory.memory_log import MemoryLog
 from memory.test_consolidation import Log
 from memory.test_expiry import found
 from streams.core.fold import Output
+from streams.core.log import RetentionSet
 from streams.core.time import SECOND
 from streams.memory import consolidation_rows
 from streams.memory.forget_rows import DeadlineRow, ForgetRow, RulesRow, WorkRow
 from streams.memory.hold_commands import AT_ONCE
+from streams.memory.memories import RECORDS
 from streams.memory.prunable import least_first
 from streams.memory.rows import MemoryRow, id_of, id_of_worth
 
@@ -177,3 +180,15 @@ def test_what_leaves_a_consolidated_memory_that_is_on_hold_is_on_hold_no_more() 
     assert [id_of(key) for key, _ in log.view.scan(MemoryRow, MemoryRow.kind)] == ["c"]
     said = [o for o in log.outputs if o.type == "memory.erased"][-1]
     assert data(said)["outcome"] == "done"
+
+
+def test_a_release_before_dating_keeps_no_record_from_going_out() -> None:
+    """A fault run found it: the release filed the new deadline, and dating saw nothing to tell."""
+    log = MemoryLog()
+    log.say("x", memory_id="m", given={"subject": "A"})
+    log.keep("m")
+    log.append(RetentionSet(600, None))
+    log.release("m")
+    log.wait(1, ticks=3)
+    sent = [json.loads(o.data) for o in log.outputs if o.topic == RECORDS and o.data]
+    assert sent[-1]["ttl_seconds"] == log.records()[0]["ttl_seconds"] == 600
