@@ -7,7 +7,6 @@ fold's fence then drops what did arrive. What a dead process had not sent is los
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
@@ -17,7 +16,7 @@ from aiokafka.errors import KafkaError
 from streams.core import log as facts
 from streams.core.ids import partition_of
 from streams.core.log import VERSION, Accessed, Origin, Record
-from streams.runtime.cancelling import unless_stray
+from streams.runtime.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,13 @@ class Accesses:
         self._counts: dict[str, dict[str, int]] = {}
         self._waiting = 0
         self._unsent: dict[int, list[tuple[bytes, bytes]]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Turns(
+            self.flush,
+            FLUSH_SECONDS,
+            name="accesses",
+            log=log,
+            failed="accesses could not be appended",
+        )
 
     def count(self, tenant: str, memory_ids: Sequence[str]) -> None:
         """Note that these memories were given out."""
@@ -72,14 +77,11 @@ class Accesses:
 
     def start(self) -> None:
         """Begin to append what was counted, once a second."""
-        self._task = asyncio.create_task(self._run(), name="accesses")
+        self._turns.start()
 
     async def stop(self) -> None:
         """Append what is left, if Kafka takes it soon."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._turns.stop()
         try:
             await asyncio.wait_for(self.flush(), STOP_SECONDS)
         except Exception as error:
@@ -90,15 +92,6 @@ class Accesses:
         if not self._unsent:
             self._pack()
         await asyncio.gather(*(self._send(partition) for partition in sorted(self._unsent)))
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                await unless_stray(self.flush())
-            except Exception:
-                # What waits is sent with the next flush; without one nothing would be, ever.
-                log.exception("accesses could not be appended")
 
     def _pack(self) -> None:
         """Make records of the counts: at most one flush of records is under way."""

@@ -1,7 +1,6 @@
 """Archiver: keeps the archive of what a process owns close behind its folds."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -15,11 +14,11 @@ from streams.core.errors import StreamsError
 from streams.core.time import HOUR, SECOND
 from streams.runtime import clients, metrics
 from streams.runtime.archive import Archived, Folded, archive
-from streams.runtime.cancelling import unless_stray
 from streams.runtime.erased_records import without_erased
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.snapshots import Bin
 from streams.runtime.store import PartitionStore
+from streams.runtime.turns import Turns
 from streams.settings import Settings
 from streams.snapshots.names import Place
 
@@ -55,27 +54,21 @@ class Archiver:
         self._owners = owners
         self._last: dict[TP, _Last] = {}
         self._turn = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Turns(
+            self.take,
+            settings.archive_seconds,
+            name="archive",
+            log=log,
+            failed="logs are not archived",
+        )
 
     def start(self) -> None:
         """Begin to archive."""
-        self._task = asyncio.create_task(self._run(), name="archive")
+        self._turns.start()
 
     async def stop(self) -> None:
         """End; the last of it goes with the last snapshots."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.archive_seconds)
-            try:
-                await unless_stray(self.take())
-            except Exception:
-                # Without an archive nobody could restore, and nobody would be told.
-                log.exception("logs are not archived")
+        await self._turns.stop()
 
     async def take(self, *, unchanged: bool = False) -> list[Archived]:
         """Archive what was folded since.

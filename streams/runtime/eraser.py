@@ -6,8 +6,6 @@ written anew, for all open receipts at once, and looks what Kafka still holds. E
 fact in the log (`ErasureReached`), under the worker's own origin; one that is lost is told again.
 """
 
-import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -24,13 +22,13 @@ from streams.memory.consolidation_rows import LEFT, WorkRow, work_key
 from streams.memory.forget_rows import ReceiptRow
 from streams.memory.receipts import open_receipts
 from streams.runtime import metrics
-from streams.runtime.cancelling import unless_stray
 from streams.runtime.erased_bucket import ARCHIVE, SNAPSHOTS, ErasedBucket
 from streams.runtime.erased_files import PLACE as FILES
 from streams.runtime.erased_files import ErasedFiles
 from streams.runtime.erased_topics import ErasedTopics, Open
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.store import PartitionStore
+from streams.runtime.turns import Turns
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -100,27 +98,17 @@ class Eraser:
         self._started = now()
         self._sequence = 0
         self._rests: dict[TP, _Rest] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Turns(
+            self.look, LOOK_SECONDS, name="erasures", log=log, failed="erasures are not brought on"
+        )
 
     def start(self) -> None:
         """Begin to look for open receipts."""
-        self._task = asyncio.create_task(self._run(), name="erasures")
+        self._turns.start()
 
     async def stop(self) -> None:
         """End; the next owner goes on."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await unless_stray(self.look())
-            except Exception:
-                # Ended here, no receipt would ever be complete, and nobody would be told.
-                log.exception("erasures are not brought on")
+        await self._turns.stop()
 
     async def look(self) -> None:
         """Give each partition that has open receipts and has rested its turn."""

@@ -1,7 +1,6 @@
 """Snapshotter: brings what a process owns into the object store, one partition after the other."""
 
 import asyncio
-import contextlib
 import logging
 import shutil
 import time
@@ -18,11 +17,11 @@ from streams.core.time import HOUR, SECOND
 from streams.ports import SnapshotTaken
 from streams.runtime import metrics
 from streams.runtime.archiver import Archiver
-from streams.runtime.cancelling import unless_stray
 from streams.runtime.collecting import collect
 from streams.runtime.described import described
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.snapshots import Bin, Hashes, list_snapshots, upload
+from streams.runtime.turns import Turns
 from streams.settings import Settings
 from streams.snapshots.manifest import Manifest
 from streams.snapshots.names import Place
@@ -79,17 +78,21 @@ class Snapshotter:
         self._last: dict[TP, _Last] = {}
         self._turn = asyncio.Lock()
         self._collected_at = now()
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Turns(
+            self._take_and_collect,
+            settings.snapshot_seconds,
+            name="snapshots",
+            log=log,
+            failed="taking snapshots failed",
+        )
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="snapshots")
+        self._turns.start()
 
     async def stop(self) -> None:
         """Take the last ones, within bounds."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._turns.stop()
+        if self._turns.began:
             try:
                 await asyncio.wait_for(self.take(), LAST_SECONDS)
             except TimeoutError:
@@ -124,15 +127,9 @@ class Snapshotter:
         async with self._turn:
             return await self._one(owner)
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.snapshot_seconds)
-            try:
-                await unless_stray(self.take())
-                await unless_stray(self._collect())
-            except Exception:
-                # Ended here, a process would never take a snapshot again, and nobody would be told.
-                log.exception("taking snapshots failed")
+    async def _take_and_collect(self) -> None:
+        await self.take()
+        await self._collect()
 
     async def _changed(self, owner: PartitionOwner) -> bool:
         """Ticks alone are no change; but no snapshot may grow as old as the changelog's memory."""
