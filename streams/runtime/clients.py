@@ -90,6 +90,16 @@ async def read_to(
             yield records
 
 
+async def tail(
+    bootstrap: str, tp: TopicPartition, start: int, end: int
+) -> AsyncIterator[Sequence[Any]]:
+    """Read a part of a partition as `read_to` does, with a consumer of its own if there is any."""
+    if start < end:
+        async with reader(bootstrap) as consumer:
+            async for records in read_to(consumer, tp, start, end):
+                yield records
+
+
 @asynccontextmanager
 async def admin(bootstrap: str) -> AsyncIterator[Admin]:
     """Admin client.

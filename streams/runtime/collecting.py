@@ -83,9 +83,9 @@ async def objects_of(of: Bin, place: Place) -> set[str]:
     manifests, _ = await _read(of, await list_snapshots(of))
     mine, others = set[str](), set[str]()
     for manifest in manifests:
-        here = (manifest.group, manifest.topic, manifest.partition)
-        own = Place(*here) == place
-        (mine if own else others).update(file.sha256 for file in manifest.objects)
+        (mine if manifest.place == place else others).update(
+            file.sha256 for file in manifest.objects
+        )
     return {sha256 for sha256 in found if sha256 is not None and sha256 not in others - mine}
 
 

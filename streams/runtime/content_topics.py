@@ -79,12 +79,10 @@ async def standing_since(
 ) -> int | None:
     """Return since when the earliest is erased that still stands in a part of a topic."""
     earliest: int | None = None
-    if begin < end:
-        async with clients.reader(kafka) as consumer:
-            async for records in clients.read_to(consumer, tp, begin, end):
-                some = (record for record in records if record.offset < end)
-                found = await asyncio.to_thread(_earliest, some, since)
-                earliest = min(filter(None, (earliest, found)), default=None)
+    async for records in clients.tail(kafka, tp, begin, end):
+        some = (record for record in records if record.offset < end)
+        found = await asyncio.to_thread(_earliest, some, since)
+        earliest = min(filter(None, (earliest, found)), default=None)
     return earliest
 
 

@@ -68,14 +68,13 @@ class ErasedBucket:
         if rewritten is None:
             return marks
         first = ErasedFrom(ARCHIVE, now + RETIRE_AFTER, (now,), False)
-        return [
-            each
-            if each.done or not is_due
-            else first
-            if not each.upto or rewritten
-            else structs.replace(each, done=True)
-            for each, is_due in zip(marks, due, strict=True)
-        ]
+        found = []
+        for mark, is_due in zip(marks, due, strict=True):
+            if is_due and not mark.done:
+                stayed_clean = mark.upto and not rewritten
+                mark = structs.replace(mark, done=True) if stayed_clean else first
+            found.append(mark)
+        return found
 
     async def _clean(self, owner: PartitionOwner, store: PartitionStore) -> int | None:
         """Return how many segments had to be rewritten; None: nobody knows."""
@@ -93,14 +92,14 @@ class ErasedBucket:
     ) -> list[ErasedFrom]:
         """Take one without it, retire those before once no upload rests on them."""
         fresh = ErasedFrom(SNAPSHOTS, None, (), False)
-        if files_are_new and any(not _mark(row) for row in receipts):
-            fresh = await self._new(owner) or fresh
         marks = [told(row, SNAPSHOTS) or fresh for row in receipts]
-        marks = [fresh if not mark.upto else mark for mark in marks]
+        if files_are_new and not all(mark.upto for mark in marks):
+            fresh = await self._new(owner) or fresh
+        marks = [mark if mark.upto else fresh for mark in marks]
         due = [mark for mark in marks if not mark.done and self._is_due(mark)]
         left = await self._retire(owner, due) if due else []
         return [
-            ErasedFrom(mark.place, mark.by, mark.upto, True)
+            structs.replace(mark, done=True)
             if mark in due and not any(one < mark.upto[2] for one in left)
             else mark
             for mark in marks
@@ -136,8 +135,3 @@ class ErasedBucket:
 
     def _place(self, owner: PartitionOwner) -> Place:
         return Place(self._settings.group, *owner.tp)
-
-
-def _mark(row: ReceiptRow) -> tuple[int, ...]:
-    before = told(row, SNAPSHOTS)
-    return () if before is None else before.upto

@@ -99,19 +99,11 @@ async def replay_changelog(
         raise StoreLost(
             f"local state is at offset {local} of {changelog.topic}, which ends at {end}"
         )
-    rows = await _apply(_tail(inquiry, changelog, max(local or start, begin), end), db)
+    rows = await _apply(
+        clients.tail(inquiry.bootstrap, changelog, max(local or start, begin), end), db
+    )
     source = begun_from if local else "changelog" if rows else "defaults"
     return Recovered(source, rows, time.monotonic() - began)
-
-
-async def _tail(
-    inquiry: Inquiry, tp: TopicPartition, start: int, end: int
-) -> AsyncIterator[Sequence[Any]]:
-    if start >= end:
-        return
-    async with clients.reader(inquiry.bootstrap) as consumer:
-        async for records in clients.read_to(consumer, tp, start, end):
-            yield records
 
 
 async def _apply(tail: AsyncIterator[Sequence[Any]], db: Rdict) -> int:
@@ -155,7 +147,7 @@ async def replay_dedupe(inquiry: Inquiry, tp: TopicPartition, db: Rdict, window:
     begin, end = await inquiry.bounds(tp)
     at = (positions.read_source(db) or positions.NOTHING).running_time
     local = positions.read_number(db, positions.DEDUPE_POSITION_KEY) or 0
-    async for records in _tail(inquiry, tp, max(local, begin), end):
+    async for records in clients.tail(inquiry.bootstrap, tp, max(local, begin), end):
         batch = WriteBatch(raw_mode=True)
         for record in records:
             dedupe.put(batch, dedupe.unpack(dedupe.applied_by(record.value, at)), window)
@@ -223,7 +215,7 @@ async def check_position(
 
 
 async def _fingerprint_at(inquiry: Inquiry, tp: TopicPartition, offset: int) -> str:
-    async for records in _tail(inquiry, tp, offset, offset + 1):
+    async for records in clients.tail(inquiry.bootstrap, tp, offset, offset + 1):
         if records[0].offset == offset:
             return positions.fingerprint(records[0])
         break

@@ -9,7 +9,7 @@ and rows of the tenant are looked at: nobody learns what others have.
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -169,17 +169,11 @@ class Verifier:
         judge = find.of_topic(topic)
         for partition in topic.partitions:
             tp = TopicPartition(topic.name, partition)
-            async for records in self._all(tp):
-                name = f"{topic.name}[{partition}]"
+            name = f"{topic.name}[{partition}]"
+            begin, end = await self._inquiry.bounds(tp)
+            async for records in clients.tail(self._settings.kafka, tp, begin, end):
                 await asyncio.to_thread(_add_records, tally, name, records, judge)
         return tally.result()
-
-    async def _all(self, tp: TopicPartition) -> AsyncIterator[Sequence[Any]]:
-        begin, end = await self._inquiry.bounds(tp)
-        if begin < end:
-            async with clients.reader(self._settings.kafka) as consumer:
-                async for records in clients.read_to(consumer, tp, begin, end):
-                    yield records
 
 
 class _Finding:
