@@ -113,6 +113,7 @@ def jars() -> list[Path]:
 def _fetch() -> list[Path]:
     try:
         import jgo  # noqa: PLC0415 - only in the dev extra, slow to import
+        import truststore  # noqa: PLC0415 - only in the dev extra
     except ImportError:
         raise Failed(
             f"embedded Kafka needs the package jgo: {INSTALL}, "
@@ -122,6 +123,8 @@ def _fetch() -> list[Path]:
         print(
             f"fetching Kafka {KAFKA_VERSION} from Maven Central (45 MB, once) ...", file=sys.stderr
         )
+    # jgo would trust the authorities of certifi alone, and not the company's own.
+    truststore.inject_into_ssl()
     try:
         folder = Path(jgo.build(COORDINATES, update=True).path)
     except Exception as error:  # jgo has no error type of its own for "no network"
@@ -129,5 +132,7 @@ def _fetch() -> list[Path]:
             f"could not fetch Kafka's jars ({type(error).__name__}: {error}): the first start "
             "needs the network, later ones do not; or name a running broker with --kafka HOST:PORT"
         ) from error
+    finally:
+        truststore.extract_from_ssl()
     # jgo sorts them into the sibling folders jars/ and modules/; a class path needs both.
     return sorted(folder.rglob("*.jar"))

@@ -1,12 +1,20 @@
 """Java and jars are found without the network, and a lack of them is said in one clear line."""
 
+import datetime
+import http.server
 import json
 import socket
+import ssl
 import stat
+import threading
 from pathlib import Path
 
 import jgo
 import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from streams.core.errors import Failed
 from streams.dev import jars as subject
@@ -58,6 +66,61 @@ def test_fetches_once_and_remembers(
     assert subject.cached_jars() is None
     subject.jars()
     assert len(fetched) == 2
+
+
+def test_trusts_whom_the_machine_trusts(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = _own_authority(tmp_path / "own.pem")
+    server = http.server.ThreadingHTTPServer(("localhost", 0), http.server.SimpleHTTPRequestHandler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    url = f"https://localhost:{server.server_port}/"
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # stands for the machine's store
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+
+    class Built:
+        path = tmp_path / "env"
+
+    def build(*_: object, **__: object) -> Built:
+        requests.get(url, timeout=10).raise_for_status()
+        return Built()
+
+    monkeypatch.setattr(jgo, "build", build)
+    try:
+        assert subject.jars() == []
+        with pytest.raises(requests.exceptions.SSLError):
+            build()  # only while jars are fetched
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _own_authority(path: Path) -> Path:
+    """Write a certificate of localhost that nobody else has signed, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.datetime(2000, 1, 1))
+        .not_valid_after(datetime.datetime(2100, 1, 1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(secret + made.public_bytes(pem))
+    return path
 
 
 @pytest.mark.parametrize(
