@@ -5,9 +5,10 @@ together with the next ones. A group with a CRITICAL or a held member is left al
 """
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
+from streams.core.fold import View
 from streams.core.ids import derived_id
 from streams.core.journal import Target, audit
 from streams.core.rows import sortable
@@ -50,12 +51,22 @@ class Looked(NamedTuple):
     read: int
 
 
-def look(memories: Memories, common: bytes, since: int, start: bytes | None) -> Looked:
-    """Look at memories that have this in common, from an event time on."""
+def last(view: View, tenant: str, common: bytes) -> bytes:
+    """Key of the latest memory, by event time, of those that have this in common."""
+    prefix = alike_prefix(tenant, common) + OTHER
+    return next((key for key, _ in view.scan(AlikeRow, prefix, reverse=True)), b"")
+
+
+def look(memories: Memories, common: bytes, since: int, start: bytes, end: bytes) -> Looked:
+    """Look at memories that have this in common, from an event time on.
+
+    ``start``: the key to go on at, empty: the first; ``end``: the last key.
+    """
     view = memories.view
     prefix = alike_prefix(memories.tenant, common)
     start = start or prefix + OTHER + sortable(since)
-    keys = [k for k, _ in islice(view.scan(AlikeRow, prefix + OTHER, start=start), AT_ONCE + 1)]
+    scanned = view.scan(AlikeRow, prefix + OTHER, start=start)
+    keys = list(islice(takewhile(end.__ge__, (key for key, _ in scanned)), AT_ONCE + 1))
     more, keys = len(keys) > AT_ONCE, keys[:AT_ONCE]
     known = _known(memories, prefix, since)
     if not keys or len(keys) + len(known) < 2:

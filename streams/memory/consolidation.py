@@ -12,7 +12,7 @@ from streams.core.time import HOUR, SECOND
 from streams.memory import linking, split
 from streams.memory.budget import Budget
 from streams.memory.commanded import finished
-from streams.memory.consolidate import Looked, look
+from streams.memory.consolidate import Looked, last, look
 from streams.memory.consolidation_rows import (
     HASH,
     SCHEDULE,
@@ -52,26 +52,37 @@ def fold_consolidate(view: View, entry: Entry, body: MemoryConsolidate) -> list[
 
 
 def consolidate(view: View, entry: Entry, outputs: list[Effect]) -> None:
-    """Go on with all work that there is, commands' first."""
+    """Go on with all work that there is."""
     budget = Budget(view)
-    found = list(islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1))
-    schedule = None
-    for key, row in found:
-        if key == SCHEDULE:
-            schedule = row
-        elif not budget.left:
+    for key, row in _in_turn(view, entry.log_time):
+        if not budget.left:
             return
-        elif row.what == "run":
+        if key == SCHEDULE:
+            _by_time(view, entry, outputs, row, budget)
+        elif row is not None and row.what == "run":
             _go_on(view, entry, outputs, key, row, budget)
-        else:
+        elif row is not None:
             memories = Memories(view, entry, outputs, tenant_of(key))
             budget.spend(split.go_on(memories, key, row))
-    if not budget.left:
-        return
-    now = _due(view, entry, schedule)
-    if now is None and schedule is not None:
+
+
+def _in_turn(view: View, log_time: int) -> list[tuple[bytes, WorkRow | None]]:
+    """All work, the schedule too, another one first each second: none can keep others waiting."""
+    found: dict[bytes, WorkRow | None] = {SCHEDULE: None}
+    found.update(islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1))
+    first = log_time // SECOND % len(found)
+    work = list(found.items())
+    return work[first:] + work[:first]
+
+
+def _by_time(
+    view: View, entry: Entry, outputs: list[Effect], before: WorkRow | None, budget: Budget
+) -> None:
+    """Go on with the run over everything, or begin one if it is time."""
+    now = _due(view, entry, before)
+    if now is None and before is not None:
         view.delete(SCHEDULE)
-    if now is not None and (now.at is not None or now != schedule):
+    if now is not None and (now.at is not None or now != before):
         _go_on(view, entry, outputs, SCHEDULE, now, budget)
 
 
@@ -81,11 +92,14 @@ def _due(view: View, entry: Entry, schedule: WorkRow | None) -> WorkRow | None:
     if schedule is None:
         return WorkRow("run", entry.log_time) if _any_new(view) else None
     every = config.consolidate_every_seconds * SECOND
-    if schedule.at is None and schedule.until + every <= entry.log_time:
+    # Merges come in time, however many links there are to look for: those go on after them.
+    merged = schedule.at is None or schedule.at.startswith(FreshRow.kind)
+    if merged and schedule.until + every <= entry.log_time:
         if not _any_new(view):
             return None
         window = config.consolidate_window_hours * HOUR
-        return WorkRow("run", entry.log_time, window=window, at=DirtyRow.kind)
+        links = schedule.at
+        return WorkRow("run", entry.log_time, window=window, at=DirtyRow.kind, links=links)
     return schedule
 
 
@@ -103,20 +117,26 @@ def _go_on(
             row = _link(view, entry, outputs, key, row, budget)
             continue
         if row.start is None:
-            at, found = _next(view, key, at, budget)
+            at, found = _next(view, key, row, budget)
             row = structs.replace(row, at=at)
             if not found:
                 continue
+            if key == SCHEDULE:
+                # Whatever comes from now on is noted again, and is the next run's.
+                view.delete(at)
+            end = last(view, tenant_of(at), at[-HASH:])
+            row = structs.replace(row, start=b"", end=end)
         memories = Memories(view, entry, outputs, tenant_of(at))
-        looked = look(memories, at[-HASH:], row.until - row.window, row.start)
+        assert row.start is not None
+        looked = look(memories, at[-HASH:], row.until - row.window, row.start, row.end)
         budget.spend(looked.read, looked.merged)
         row = _sum(row, looked)
-        if row.start is not None or row.again:
-            row = structs.replace(row, again=row.again and row.start is not None)
+        if row.start is not None:
             continue
-        if key == SCHEDULE:
-            view.delete(at)
-        row = structs.replace(row, at=at + _AFTER)
+        if row.again:
+            row = structs.replace(row, start=b"", again=False)
+            continue
+        row = structs.replace(row, at=at + _AFTER, end=b"")
     if key == SCHEDULE or row.at is not None:
         view.put(key, row)
         return
@@ -158,11 +178,12 @@ def _link(
     return structs.replace(row, at=then if at is None else at, linked=row.linked + count)
 
 
-def _next(view: View, key: bytes, at: bytes, budget: Budget) -> tuple[bytes, bool]:
+def _next(view: View, key: bytes, row: WorkRow, budget: Budget) -> tuple[bytes, bool]:
     """Where alike memories are looked at next, and whether there are any; then come links."""
+    at = row.at
     if key == SCHEDULE:
         found = next(view.scan(DirtyRow, DirtyRow.kind, start=at), None)
-        return (FreshRow.kind, False) if found is None else (found[0], True)
+        return (row.links or FreshRow.kind, False) if found is None else (found[0], True)
     prefix = tenant_key(AlikeRow, tenant_of(key))
     before = None
     for seen, (place, _) in enumerate(view.scan(AlikeRow, prefix, start=at)):

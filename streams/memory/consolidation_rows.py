@@ -104,7 +104,8 @@ class WorkRow(Row, frozen=True, array_like=True):
     """Key of the alike memories to look at next, then of those that may be linked; None: the run is
     at its end."""
     start: bytes | None = None
-    """Where to go on among them; None: they are looked at no more, or not yet."""
+    """Where to go on among them, empty: from the first; None: they are looked at no more, or not
+    yet."""
     again: bool = False
     """They are looked at in parts, and something was merged: they have to be once more."""
     source: str = ""
@@ -120,6 +121,12 @@ class WorkRow(Row, frozen=True, array_like=True):
     """Merges of a run so far, their members, and bytes."""
     linked: int = 0
     """Pairs of memories that it linked so far."""
+    end: bytes = b""
+    """The last of the alike memories when they were first looked at: what is new comes behind it,
+    and is the next run's."""
+    links: bytes | None = None
+    """Where links are looked for next, of a run that took over before all were; None: from the
+    first."""
 
 
 ROWS: tuple[type[Row], ...] = (

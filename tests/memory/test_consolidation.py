@@ -51,6 +51,11 @@ def stored(log: Log, tenant: str = "t1") -> int:
     return sum(row.size for _, row in rows) + sum(row.held for _, row in made)
 
 
+def word(number: int) -> str:
+    """A word of its own for a number, which a template would take for a value."""
+    return "".join("abcdefghij"[int(digit)] for digit in f"{number:06}")
+
+
 def three(**given: Any) -> Log:
     log = Log()
     for name in "abc":
@@ -375,3 +380,51 @@ def test_who_is_on_hold_stays_with_a_consolidated_memory_of_another_subject() ->
     assert [log.get(f"m{number}")["content"] for number in range(3)] == [
         f"badge {number} opened" for number in range(3)
     ]
+
+
+def test_who_always_has_something_new_keeps_nobody_waiting() -> None:
+    log = Log()
+    for tenant in ("busy", "t1"):
+        log.say("the gate is shut", tenant=tenant)
+        log.say("the gate is shut", tenant=tenant)
+    log.wait(EVERY, ticks=1)
+    log.wait(EVERY, ticks=1)
+    for tenant in ("busy", "t1"):
+        log.say("the door is open", tenant=tenant)
+        log.say("the door is open", tenant=tenant)
+    log.wait(EVERY - 1, ticks=1)
+    for _ in range(20):
+        # More than a tick can merge.
+        for _ in range(70):
+            log.say("the door is open", tenant="busy")
+        log.wait(1, ticks=1)
+    assert len(log.made("t1")) == 2
+
+
+def test_links_that_are_never_done_do_not_keep_merges_waiting() -> None:
+    log = Log()
+    log.limit(1_000_000, consolidate_every_seconds=10)
+    number = 0
+    for second in range(40):
+        for _ in range(60):
+            number += 1
+            vector = Vector("m", 0.5, bytes([number % 251, 3, 200]))
+            log.say(f"{word(number)} is new", tenant="busy", vector=vector)
+        if second == 15:
+            log.say("the gate is shut")
+            log.say("the gate is shut")
+        log.wait(1, ticks=1)
+    assert len(log.made()) == 1
+
+
+def test_a_command_about_many_keeps_nobody_waiting() -> None:
+    log = three()
+    for number in range(2_000):
+        log.say(f"{word(number)} is new", tenant="xmany")
+    log.wait(1, ticks=1)
+    log.wait(EVERY)
+    log.consolidate(tenant="xmany")
+    log.wait(1, ticks=1)
+    log.wait(1, ticks=1)
+    assert [key for key, row in log.view.scan(WorkRow, WorkRow.kind) if row.id]
+    assert log.made()
