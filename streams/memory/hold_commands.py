@@ -78,8 +78,12 @@ def settle_subject(
     found = [
         key for key, _ in islice(view.scan(SubjectRow, prefix, start=start or prefix), AT_ONCE + 1)
     ]
-    for key in found[:AT_ONCE]:
-        settle_one(view, entry, tenant, key[len(prefix) :].decode())
+    theirs = [key[len(prefix) :].decode() for key in found[:AT_ONCE]]
+    rows = (view.get(MemoryRow, memory_key(tenant, each)) for each in theirs)
+    # A correction may have given what they are a part of another subject.
+    wholes = [row.consolidated_into for row in rows if row is not None and row.consolidated_into]
+    for memory_id in dict.fromkeys([*theirs, *wholes]):
+        settle_one(view, entry, tenant, memory_id)
     return (found[AT_ONCE] if len(found) > AT_ONCE else None), min(len(found), AT_ONCE)
 
 

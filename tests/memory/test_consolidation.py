@@ -16,9 +16,10 @@ from streams.memory.bytes import used_bytes
 from streams.memory.consolidation_rows import ConsolidatedRow, WorkRow
 from streams.memory.documents import page
 from streams.memory.index import TenantIndex
+from streams.memory.prunable import least_first
 from streams.memory.ranking import Filters, search
 from streams.memory.recall import memory
-from streams.memory.rows import MemoryRow
+from streams.memory.rows import MemoryRow, id_of_worth
 
 WINDOW = DEFAULT_CONFIG.consolidate_window_hours * 3_600
 EVERY = DEFAULT_CONFIG.consolidate_every_seconds
@@ -380,6 +381,20 @@ def test_who_is_on_hold_stays_with_a_consolidated_memory_of_another_subject() ->
     assert [log.get(f"m{number}")["content"] for number in range(3)] == [
         f"badge {number} opened" for number in range(3)
     ]
+
+
+def test_a_hold_that_ends_lets_go_of_a_consolidated_memory_of_another_subject() -> None:
+    log = Log()
+    for number in range(3):
+        log.say(f"badge {number} opened", given={"subject": "A", "priority": "LOW"})
+    log.consolidate()
+    (one,) = log.made()
+    log.keep(subject="A")
+    log.say("corrected words", memory_id=one["id"], given={"subject": "B"})
+    assert not list(least_first(log.view, "t1"))
+    log.release(subject="A")
+    log.wait(1, ticks=1)
+    assert [id_of_worth(worth) for worth in least_first(log.view, "t1")] == [one["id"]]
 
 
 def test_who_always_has_something_new_keeps_nobody_waiting() -> None:
