@@ -1,5 +1,6 @@
 """Agents' state goes with an erasure: keys and values that name the subject, or all of it."""
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -8,15 +9,14 @@ import msgspec
 
 from streams.core.fold import Entry, Reader, View
 from streams.core.rows import tenant_key
-from streams.memory.forget_rows import SUBJECT, HoldRow, hold_key
+from streams.memory.forget_rows import SUBJECT, HoldRow, hash_of, hold_key
 from streams.memory.naming import names, strings
 from streams.memory.rows import StateRow, ValueRow, value_key
 from streams.memory.state import remove_state
 
 LOOKED_AT = 40
 """Keys that one step looks at: a value may have 64 KiB."""
-ERASED = rb'"\u0000erased"'
-"""A value that was taken out of the archive, as JSON: the erasure takes it away in a replay too."""
+_IN_PLACE = re.compile(r"\0erased(?:[0-9a-f]{32})?")
 _json = msgspec.json.Decoder()
 
 Judge = Callable[[Sequence[str]], bool | None]
@@ -28,15 +28,29 @@ def judge_of(rows: Reader, tenant: str, subject: str | None) -> Judge:
 
     Without a subject all of a tenant was erased.
     """
+    taken_out = in_place(b"" if subject is None else hash_of(subject))
     prefix = hold_key(tenant, SUBJECT, "")
     on_hold = [key[len(prefix) :].decode() for key, _ in rows.scan(HoldRow, prefix)]
 
     def judge(texts: Sequence[str]) -> bool | None:
-        if subject is not None and not names(texts, subject):
+        if subject is not None and taken_out not in texts and not names(texts, subject):
             return False
         return None if any(names(texts, each) for each in on_hold) else True
 
     return judge
+
+
+def in_place(subject_hash: bytes) -> str:
+    """What the archive has in place of a text that an erasure took out.
+
+    In a replay it goes when the text went, with the same erasure and no other.
+    """
+    return f"\0erased{subject_hash.hex()}"
+
+
+def is_in_place(text: Any) -> bool:
+    """Whether it stands for what an erasure took out."""
+    return isinstance(text, str) and _IN_PLACE.fullmatch(text) is not None
 
 
 def forget_state(
@@ -57,12 +71,10 @@ def forget_state(
     for place, row in rows[:LOOKED_AT]:
         if row.updated_at > at:
             continue
-        key = [_name(place[len(prefix) :])]
+        key = [name_of(place)]
         stored = None if row.deleted else view.get(ValueRow, value_key(place))
         value: Any = None if stored is None else _json.decode(stored.value)
         named, whole = judge(key), judge([*key, *strings(value)])
-        if stored is not None and stored.value == ERASED:
-            whole = True
         if whole is None:
             held += 1
         elif whole and (named or not row.deleted):
@@ -71,8 +83,9 @@ def forget_state(
     return (rows[LOOKED_AT][0] if len(rows) > LOOKED_AT else None), erased, held
 
 
-def _name(rest: bytes) -> str:
-    """The key after an agent's packed name."""
+def name_of(place: bytes) -> str:
+    """The key of an agent's state, in the key of its row or of its value: it comes after the agent."""
+    rest = place[place.index(0) + 1 :]
     # MessagePack: a short text has its length in its first byte, others in what follows it.
     head = 1 if rest[0] < 0xD9 else 1 + (1 << rest[0] - 0xD9)
     size = rest[0] & 0x1F if head == 1 else int.from_bytes(rest[1:head], "big")

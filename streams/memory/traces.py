@@ -22,7 +22,7 @@ from streams.memory.memory_row import MemoryRow
 from streams.memory.naming import strings
 from streams.memory.receipts import open_receipts
 from streams.memory.rows import VectorRow, id_of, memory_key, tenant_of
-from streams.memory.state_erasure import ERASED, Judge, judge_of
+from streams.memory.state_erasure import Judge, in_place, is_in_place, judge_of
 
 _json = msgspec.json.Decoder()
 
@@ -83,11 +83,13 @@ class Traces:
         elif isinstance(body, JobRun) and (body.message or body.context_tags):
             for receipt, judge in self._named:
                 if record.time <= receipt.until:
-                    body = _without_texts(body, judge)
+                    # Of what came later nothing was in the rows when the erasure went through them.
+                    left = in_place(receipt.subject_hash) if timestamp <= receipt.at else None
+                    body = _without_texts(body, judge, left)
         elif isinstance(body, StateSet | StateDelete):
             for receipt, judge in self._named:
                 if timestamp <= receipt.at:
-                    body = _without_state(body, judge)
+                    body = _without_state(body, judge, in_place(receipt.subject_hash))
         return record if body is record.body else structs.replace(record, body=body)
 
     def _without_content(self, record: Record, body: Message, content: Content) -> Message:
@@ -132,20 +134,24 @@ def in_archive(rows: Reader) -> Callable[[Record, int], Record]:
     return without
 
 
-def _without_state(body: Any, judge: Judge) -> Any:
+def _without_state(body: Any, judge: Judge, left: str) -> Any:
     if judge([body.key]):
         # Not nothing at all: that the event has come must be known when it comes again.
         return Message("", "", "", "", None, None)
-    if isinstance(body, StateSet) and judge([body.key, *strings(_json.decode(body.value))]):
-        return structs.replace(body, value=ERASED)
+    if not isinstance(body, StateSet):
+        return body
+    value = _json.decode(body.value)
+    if not is_in_place(value) and judge([body.key, *strings(value)]):
+        return structs.replace(body, value=msgspec.json.encode(left))
     return body
 
 
-def _without_texts(body: JobRun, judge: Judge) -> JobRun:
-    if body.message and judge([body.message]):
-        body = structs.replace(body, message=None)
-    if body.context_tags and judge(body.context_tags):
-        body = structs.replace(body, context_tags=None)
+def _without_texts(body: JobRun, judge: Judge, left: str | None) -> JobRun:
+    message, tags = body.message, body.context_tags
+    if message and not is_in_place(message) and judge([message]):
+        body = structs.replace(body, message=left)
+    if tags and not is_in_place(tags[0]) and judge(tags):
+        body = structs.replace(body, context_tags=None if left is None else (left,))
     return body
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from streams.core.log import (
     Call,
     Content,
     Erased,
+    ErasedFrom,
+    ErasureReached,
     JobRun,
     Message,
     StateDelete,
@@ -23,11 +26,14 @@ from streams.core.log import (
     encode,
 )
 from streams.core.rows import encode_row
+from streams.jobs.rows import RunRow
 from streams.memory.consolidation_rows import ConsolidatedRow
+from streams.memory.forget_rows import ReceiptRow, hash_of
 from streams.memory.memory_row import MemoryRow
 from streams.memory.read import states
-from streams.memory.rows import VectorRow, memory_key, vector_key
-from streams.memory.state_erasure import ERASED
+from streams.memory.receipts import open_receipts
+from streams.memory.rows import DueRow, StateRow, ValueRow, VectorRow, memory_key, vector_key
+from streams.memory.state_erasure import in_place
 from streams.memory.traces import Traces, in_archive
 
 WHO: dict[str, Any] = {"subject": "customer-17"}
@@ -113,14 +119,15 @@ def test_state_and_runs_that_name_the_subject_say_it_no_more() -> None:
     log.wait(1)
     log.append(StateSet("a", "later", b'"customer-17"', None, None))
     bodies = [entry.record.body for entry in left(log)]
+    erased = in_place(hash_of("customer-17"))
     nothing = Message("", "", "", "", None, None)
     assert bodies[:4] == [
-        StateSet("a", "k", ERASED, None, None),
+        StateSet("a", "k", msgspec.json.encode(erased), None, None),
         nothing,
         nothing,
         StateSet("a", "other", b'"customer-170"', None, None),
     ]
-    assert bodies[4] == JobRun("r", "ns", "job", "RUNNING", context_tags=("x",))
+    assert bodies[4] == JobRun("r", "ns", "job", "RUNNING", message=erased, context_tags=("x",))
     assert bodies[-1] == log.entries[-1].record.body
     again = replayed(left(log))
     now = states(again.view, "t1", "a", limit=10, after=None, log_time=log.now)
@@ -215,6 +222,79 @@ def test_one_memory_on_hold_keeps_nothing_else() -> None:
     kept = said(left(log))
     assert [b"<held>" in kept, b"<gone>" in kept] == [True, False]
     assert b'"customer-17"' not in kept
+
+
+def completed(log: MemoryLog) -> None:
+    """Tell the log that its erasures have reached all there is."""
+    for _, row in list(open_receipts(log.view)):
+        place = ErasedFrom("archive", None, (), True)
+        log.append(ErasureReached(row.at, row.source, row.id, (place,), row.passed_at))
+    assert not list(open_receipts(log.view))
+
+
+def texts(log: MemoryLog) -> dict[bytes, bytes]:
+    """Rows of state, of runs, and receipts, which count them: not how many bytes a value took."""
+    kinds = {row.kind for row in (StateRow, ValueRow, DueRow, RunRow, ReceiptRow)}
+    return {key: row for key, row in log.view.encoded().items() if key[:2] in kinds}
+
+
+RUN = JobRun("r", "ns", "job", "RUNNING", message="for customer-17", context_tags=("customer-17",))
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_late_copy_of_a_runs_texts_does_not_come_back_with_a_replay(complete: bool) -> None:
+    log = MemoryLog()
+    then = log.now
+    log.append(RUN)
+    log.wait(1)
+    log.erase(subject="customer-17")
+    log.wait(1)
+    cleaned = left(log)
+    if complete:
+        completed(log)
+    log.append(RUN, time=then)
+    # What is archived from there on is archived as it is, where nobody knows the name any more.
+    kept = cleaned + left(log)[len(cleaned) :]
+    assert b"customer-17" not in said(cleaned[:1])
+    assert (b"for customer-17" in said(kept)) == complete
+    assert replayed(kept).view.encoded() == log.view.encoded()
+
+
+def test_each_erasure_takes_in_a_replay_what_it_took_when_it_came() -> None:
+    log = MemoryLog()
+    log.append(StateSet("a", "k", b'"of customer-18"', None, None))
+    log.append(structs.replace(RUN, message="for customer-18"))
+    log.wait(1)
+    log.erase(subject="customer-17")
+    log.wait(1)
+    log.append(StateSet("a", "j", b'{"who":"customer-18"}', None, None))
+    log.wait(1)
+    log.erase(subject="customer-18")
+    kept = left(log)
+    assert b"for customer-18" not in said(kept)
+    assert b'"customer-18"' not in said(kept)
+    assert texts(replayed(kept)) == texts(log)
+
+
+def test_what_was_taken_out_is_not_taken_out_again() -> None:
+    log = MemoryLog()
+    log.append(StateSet("a", "k", b'"customer-17"', None, None))
+    log.append(RUN)
+    log.wait(1)
+    log.erase(subject="customer-17")
+    log.wait(1)
+    log.append(structs.replace(RUN, run_id="other"))
+    log.wait(1)
+    log.erase(subject="customer-17", reason="once more")
+    kept = left(log)
+    assert texts(replayed(kept)) == texts(log)
+    log.wait(1)
+    log.erase(reason="all of it")
+    without = in_archive(log.view)
+    runs = [entry for entry in kept if isinstance(entry.record.body, JobRun)]
+    assert [without(each.record, each.timestamp) for each in runs] == [each.record for each in runs]
+    for entry in left(log):
+        assert without(entry.record, entry.timestamp) is entry.record
 
 
 SAYS = st.tuples(
