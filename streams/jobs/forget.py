@@ -1,12 +1,12 @@
 """What runs say of themselves goes with an erasure: messages and tags. That they ran stays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from msgspec import structs
 
-from streams.core.fold import View
-from streams.core.rows import tenant_key
+from streams.core.fold import Reader, View
+from streams.core.rows import decode_row, tenant_key
 from streams.jobs.rows import RunRow, Stamped
 
 LOOKED_AT = 100
@@ -48,6 +48,16 @@ def forget_texts(
         if True in verdicts:
             view.put(key, structs.replace(row, fields=fields))
     return (rows[LOOKED_AT][0] if len(rows) > LOOKED_AT else None), erased, held
+
+
+def gone_texts(rows: Reader, key: bytes, value: bytes) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield texts of a run's row, as it was at any time, that it has no more, with their times."""
+    then = decode_row(RunRow, value).fields
+    texts = {name: then[name] for name in _TEXTS if name in then and then[name][1]}
+    now = rows.get(RunRow, key) if texts else None
+    for name, said in texts.items():
+        if now is None or said != now.fields.get(name):
+            yield said[0], _texts(said)
 
 
 def _texts(said: Stamped) -> Sequence[str]:

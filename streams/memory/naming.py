@@ -14,8 +14,8 @@ def names(texts: Iterable[str], subject: str) -> bool:
     >>> names(["orders of customer-17."], "customer-17"), names(["customer-170"], "customer-17")
     (True, False)
     """
-    search = _pattern(subject).search
-    return any(search(text) is not None for text in texts)
+    # Most texts do not hold it at all, which is seen much quicker.
+    return any(subject in text and _pattern(subject).search(text) is not None for text in texts)
 
 
 @lru_cache(maxsize=256)

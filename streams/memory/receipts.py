@@ -27,6 +27,9 @@ from streams.memory.forget_rows import (
 from streams.memory.pages import page
 from streams.memory.rows import tenant_of
 
+CHANGELOG = "changelog"
+"""What receipts call it: its name is long."""
+
 
 class Place(msgspec.Struct, frozen=True):
     """How far an erasure has come in one place."""

@@ -221,6 +221,11 @@ def row_of_due(key: bytes) -> bytes:
     return key[len(DueRow.kind) + 8 :]
 
 
+def tenants_key(key: bytes) -> bytes:
+    """A row's key as one of a tenant's: of a due time it is the one of the row that is due."""
+    return row_of_due(key) if key.startswith(DueRow.kind) else key
+
+
 def tenant_of(key: bytes) -> str:
     """The tenant in the key of a tenant's row."""
     return key[2 : key.index(0)].decode()

@@ -84,9 +84,9 @@ def forget_state(
 
 
 def name_of(place: bytes) -> str:
-    """The key of an agent's state, in the key of its row or of its value: it comes after the agent."""
+    """What an agent calls a key of its state, by the key of its row or of its value."""
     rest = place[place.index(0) + 1 :]
-    # MessagePack: a short text has its length in its first byte, others in what follows it.
+    # After the agent's packed name: a short one has its length in its first byte, others after it.
     head = 1 if rest[0] < 0xD9 else 1 + (1 << rest[0] - 0xD9)
     size = rest[0] & 0x1F if head == 1 else int.from_bytes(rest[1:head], "big")
     return rest[head + size :].decode()

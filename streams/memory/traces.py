@@ -5,7 +5,7 @@ one. Records of the log keep all that is not content, so that usage, runs and ve
 they were; of a memory whose content was taken out a replay knows its id: late copies stay erased.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +20,17 @@ from streams.memory.fences import fenced
 from streams.memory.forget_rows import ID, FenceRow, ReceiptRow, fence_key, rules_of
 from streams.memory.memory_row import MemoryRow
 from streams.memory.naming import strings
-from streams.memory.receipts import open_receipts
-from streams.memory.rows import VectorRow, id_of, memory_key, tenant_of
-from streams.memory.state_erasure import Judge, in_place, is_in_place, judge_of
+from streams.memory.receipts import CHANGELOG, open_receipts, told
+from streams.memory.rows import (
+    StateRow,
+    ValueRow,
+    VectorRow,
+    id_of,
+    memory_key,
+    tenant_of,
+    tenants_key,
+)
+from streams.memory.state_erasure import Judge, in_place, is_in_place, judge_of, name_of
 
 _json = msgspec.json.Decoder()
 
@@ -32,7 +40,7 @@ class Traces:
 
     def __init__(self, rows: Reader, tenant: str) -> None:
         self.tenant = tenant
-        self._rows = rows
+        self.rows = rows
         self._rules = rules_of(rows, tenant)
         self._named: list[tuple[ReceiptRow, Judge]] = []
         self._theirs: dict[str, str] = {}
@@ -57,14 +65,14 @@ class Traces:
         """
         # Without a time only fences of ids count, which are for good.
         at = _NEVER if time is None else time
-        if not fenced(self._rows, self._rules, self.tenant, memory_id, subject, at):
+        if not fenced(self.rows, self._rules, self.tenant, memory_id, subject, at):
             return False
-        row = self._rows.get(MemoryRow, memory_key(self.tenant, memory_id))
+        row = self.rows.get(MemoryRow, memory_key(self.tenant, memory_id))
         return row is None or (time is not None and row.timestamp > time)
 
     def gone_since(self, memory_id: str) -> int | None:
         """Since when (log time) an id is fenced whose memory is gone; None: it is not."""
-        fence = self._rows.get(FenceRow, fence_key(self.tenant, ID, memory_id))
+        fence = self.rows.get(FenceRow, fence_key(self.tenant, ID, memory_id))
         return fence.at if fence is not None and self.gone(memory_id) else None
 
     def without(self, record: Record, timestamp: int) -> Record:
@@ -101,24 +109,67 @@ class Traces:
             return body
         if subject is not None:
             self._theirs[memory_id] = subject
-        fence = self._rows.get(FenceRow, fence_key(self.tenant, ID, memory_id))
+        fence = self.rows.get(FenceRow, fence_key(self.tenant, ID, memory_id))
         erased = Erased("" if fence is None else memory_id, content.vector is not None)
         return structs.replace(body, content=None, erased=erased)
 
-    def row_since(self, key: bytes, value: bytes) -> int | None:
-        """Since when what a row of the state, as it was at any time, holds is erased.
+    def row_since(self, key: bytes, value: bytes, offset: int | None = None) -> int | None:
+        """Since when what a row of memory, as it was at any time, holds is erased.
 
         The earliest, where it holds several memories; None: nothing of it is.
+
+        Parameters
+        ----------
+        offset : int, optional
+            Where it stands in the changelog.
         """
+        key = tenants_key(key)
         kind = key[:2]
         if kind not in _WITH_CONTENTS or not value or tenant_of(key) != self.tenant:
             return None
+        if kind in _OF_STATE:
+            return self._state_since(key, value, offset)
         ids = [id_of(key)]
         if kind == MemoryRow.kind:
             ids += decode_row(MemoryRow, value).sources
         elif kind == ConsolidatedRow.kind:
             ids += [each for *_, each in decode_row(ConsolidatedRow, value).members]
         return min(filter(None, map(self.gone_since, ids)), default=None)
+
+    def _state_since(self, key: bytes, value: bytes, offset: int | None) -> int | None:
+        texts = [name_of(key)]
+        then = None
+        if key.startswith(ValueRow.kind):
+            then = decode_row(ValueRow, value)
+            texts += strings(_json.decode(then.value))
+        since = self.texts_since(texts, offset)
+        if since is None:
+            return None
+        # What stands is on hold, or was set later.
+        if then is None:
+            return None if self.rows.get(StateRow, key) is not None else since
+        return None if self.rows.get(ValueRow, key) == then else since
+
+    def texts_since(
+        self, texts: Sequence[str], offset: int | None, time: int | None = None
+    ) -> int | None:
+        """Since when texts are erased that are in no row any more; None: they are not.
+
+        As far as somebody knows whom they would name: until the receipts are complete.
+
+        Parameters
+        ----------
+        offset : int, optional
+            Where they stand in the changelog: what was written later than the rows of an erasure
+            had gone is none of it.
+        time : int, optional
+            When they were said, where that decides.
+        """
+        for receipt, judge in self._named:
+            covered = time is None or time <= receipt.until
+            if covered and judge(texts) and not _is_later(offset, receipt):
+                return receipt.at
+        return None
 
 
 def in_archive(rows: Reader) -> Callable[[Record, int], Record]:
@@ -132,6 +183,11 @@ def in_archive(rows: Reader) -> Callable[[Record, int], Record]:
         return traces.without(record, timestamp) if traces.any else record
 
     return without
+
+
+def _is_later(offset: int | None, receipt: ReceiptRow) -> bool:
+    mark = told(receipt, CHANGELOG)
+    return offset is not None and mark is not None and offset >= mark.upto[0]
 
 
 def _without_state(body: Any, judge: Judge, left: str) -> Any:
@@ -155,6 +211,7 @@ def _without_texts(body: JobRun, judge: Judge, left: str | None) -> JobRun:
     return body
 
 
-_WITH_CONTENTS = frozenset((MemoryRow.kind, VectorRow.kind, ConsolidatedRow.kind))
+_OF_STATE = (StateRow.kind, ValueRow.kind)
+_WITH_CONTENTS = frozenset((MemoryRow.kind, VectorRow.kind, ConsolidatedRow.kind, *_OF_STATE))
 _NEVER = 1 << 63
 """Later than any event."""

@@ -8,6 +8,10 @@ import msgspec
 from aiokafka.structs import TopicPartition
 
 from streams import topology
+from streams.jobs.forget import gone_texts
+from streams.jobs.rows import RunRow
+from streams.memory.receipts import CHANGELOG
+from streams.memory.rows import tenants_key
 from streams.memory.traces import Traces
 from streams.runtime import clients, topics
 from streams.runtime.clients import Inquiry
@@ -16,8 +20,6 @@ from streams.settings import Settings
 _MS = 1_000
 """Microseconds."""
 _NEVER = 1 << 62
-CHANGELOG = "changelog"
-"""What receipts call it: its name is long."""
 
 Since = Callable[[Any], int | None]
 """Since when (log time) what a Kafka record holds is erased; None: nothing of it is."""
@@ -90,13 +92,24 @@ def _earliest(records: Iterable[Any], since: Since) -> int | None:
     return min(filter(None, map(since, records)), default=None)
 
 
+def row_since(traces: Traces, key: bytes, value: bytes, offset: int | None = None) -> int | None:
+    """As `Traces.row_since`, of runs too."""
+    if not value or not key.startswith(RunRow.kind):
+        return traces.row_since(key, value, offset)
+    texts = gone_texts(traces.rows, key, value)
+    found = (traces.texts_since(each, offset, time) for time, each in texts)
+    return min(filter(None, found), default=None)
+
+
 def rows_since(traces: Iterable[Traces]) -> Since:
     """Of the changelog's records."""
     of_tenant = {one.tenant.encode(): one for one in traces}
 
     def since(record: Any) -> int | None:
-        one = of_tenant.get(record.key[2:].partition(b"\x00")[0])
-        return None if one is None else one.row_since(record.key, record.value or b"")
+        one = of_tenant.get(tenants_key(record.key)[2:].partition(b"\x00")[0])
+        if one is None:
+            return None
+        return row_since(one, record.key, record.value or b"", record.offset)
 
     return since
 

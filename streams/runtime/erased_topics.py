@@ -12,7 +12,7 @@ from streams import topology
 from streams.core.log import ErasedFrom
 from streams.core.time import HOUR
 from streams.memory.forget_rows import ReceiptRow
-from streams.memory.receipts import told
+from streams.memory.receipts import CHANGELOG, told
 from streams.memory.traces import Traces
 from streams.runtime import content_topics as contents
 from streams.runtime.archiver import Archiver
@@ -127,7 +127,7 @@ class ErasedTopics:
     ) -> int | None:
         """Since when the earliest is erased that a compacted topic still holds."""
         traces = [Traces(store.reader, tenant) for tenant in sorted(tenants)]
-        of_rows = topic.place == contents.CHANGELOG
+        of_rows = topic.place == CHANGELOG
         since = contents.rows_since(traces) if of_rows else contents.memories_since(traces)
         found = []
         for partition, end in zip(topic.partitions, ends, strict=True):

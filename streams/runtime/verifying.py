@@ -25,6 +25,8 @@ from streams.core.errors import ObjectMissing, PartitionRed, Refused, StoreLost
 from streams.core.journal import AuditOfRow, AuditRow
 from streams.core.log import ErasureReached, HoldRelease, HoldSet, MemoryErase, Origin, Record
 from streams.memory.forget_rows import ForgetRow, HoldRow, OpenReceiptRow, ReceiptRow
+from streams.memory.receipts import CHANGELOG
+from streams.memory.rows import tenants_key
 from streams.memory.traces import Traces
 from streams.ports import Looked
 from streams.runtime import clients
@@ -191,8 +193,8 @@ class _Finding:
     def of_topic(self, topic: contents.ContentTopic) -> Judge:
         """Say how records of a topic are looked at."""
         short = topic.place
-        if short == contents.CHANGELOG:
-            return lambda record: self.in_row(record.key, record.value or b"")
+        if short == CHANGELOG:
+            return lambda record: self.in_row(record.key, record.value or b"", record.offset)
         if short == topology.TENANT_LOG:
             return self.in_log
         if short == topology.MEMORY_RECORDS:
@@ -202,13 +204,14 @@ class _Finding:
         read_as = short.removesuffix(topology.dlq(""))
         return lambda record: self._in_input(read_as, record)
 
-    def in_row(self, key: bytes, value: bytes) -> bool | None:
+    def in_row(self, key: bytes, value: bytes, offset: int | None = None) -> bool | None:
         """Whether a row of the tenant, as it was at any time, holds what was erased."""
-        if not key[2:].startswith(self._tenant + b"\x00"):
+        if not tenants_key(key)[2:].startswith(self._tenant + b"\x00"):
             return None
         if key[:2] in _ASKED_FOR:
             return False
-        return self._traces.row_since(key, value) is not None or self._says(key + value)
+        found = contents.row_since(self._traces, key, value, offset)
+        return found is not None or self._says(key + value)
 
     def in_log(self, record: Any) -> bool | None:
         """Whether a record of the log does."""

@@ -32,8 +32,16 @@ from streams.memory.forget_rows import ReceiptRow, hash_of
 from streams.memory.memory_row import MemoryRow
 from streams.memory.read import states
 from streams.memory.receipts import open_receipts
-from streams.memory.rows import DueRow, StateRow, ValueRow, VectorRow, memory_key, vector_key
-from streams.memory.state_erasure import in_place
+from streams.memory.rows import (
+    DueRow,
+    StateRow,
+    ValueRow,
+    VectorRow,
+    memory_key,
+    tenants_key,
+    vector_key,
+)
+from streams.memory.state_erasure import in_place, name_of
 from streams.memory.traces import Traces, in_archive
 
 WHO: dict[str, Any] = {"subject": "customer-17"}
@@ -153,6 +161,51 @@ def test_rows_of_any_time_are_told_by_their_keys_and_members() -> None:
     made = ConsolidatedRow("identical", b"", b"", ((1, 2, "m2"), (1, 2, "m1")), 1, 1, b"")
     assert log.now == traces.row_since(ConsolidatedRow.kind + b"t1\x00c", encode_row(made))
     assert None is traces.row_since(VectorRow.kind + b"t1\x00m2", b"\x01")
+
+
+def told(log: MemoryLog, old: dict[bytes, bytes]) -> set[bytes]:
+    """Kinds and keys of agents' state that are traces, of rows as they were."""
+    traces = Traces(log.view, "t1")
+    found = (key for key, value in old.items() if traces.row_since(key, value) is not None)
+    return {key[:2] + b" " + name_of(tenants_key(key)).encode() for key in found}
+
+
+def test_rows_of_state_are_told_by_whom_they_name() -> None:
+    log = MemoryLog()
+    log.append(StateSet("a", "names", b'{"who":"customer-17"}', None, None))
+    log.append(StateSet("a", "other", b'"customer-170"', None, None))
+    log.append(StateSet("a", "of customer-17", b"1", None, 60))
+    log.append(StateSet("a", "held", b'"customer-17 and customer-18"', None, None))
+    log.append(StateSet("a", "names", b'"customer-17"', None, None), tenant="t2")
+    log.keep(subject="customer-18")
+    old = log.view.encoded()
+    assert told(log, old) == set()
+    log.wait(1)
+    log.erase(subject="customer-17")
+    name = b" of customer-17"
+    assert told(log, old) == {b"z/ names", b"k/" + name, b"z/" + name, b"x/" + name}
+    assert told(log, dict.fromkeys(old, b"")) == set(), "of tombstones"
+    assert told(log, log.view.encoded()) == set()
+    log.erase()
+    assert told(log, old) >= {b"k/ other", b"z/ other"}
+    assert b"z/ held" not in told(log, old)
+
+
+def test_what_is_set_again_is_no_trace() -> None:
+    log = MemoryLog()
+    for value in (b'"customer-17"', b'"of customer-17"'):
+        log.append(StateSet("a", "names", value, None, None))
+    log.append(StateSet("a", "customer-17", b"1", None, None))
+    old = log.view.encoded()
+    log.wait(1)
+    log.erase(subject="customer-17")
+    log.wait(1)
+    log.append(StateSet("a", "names", b'"customer-17 is back"', None, None))
+    log.append(StateSet("a", "customer-17", b"2", None, None))
+    assert told(log, log.view.encoded()) == set()
+    assert told(log, old) == {b"z/ names", b"z/ customer-17"}
+    log.append(StateSet("a", "names", b'"of customer-17"', None, None))
+    assert told(log, old) == {b"z/ customer-17"}
 
 
 def test_what_is_known_of_a_subject_alone_is_not_fenced_by_a_replay() -> None:

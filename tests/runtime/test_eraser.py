@@ -22,10 +22,12 @@ from streams.core.log import (
     Content,
     HoldRelease,
     HoldSet,
+    JobRun,
     MemoryErase,
     Message,
     Origin,
     Record,
+    StateSet,
     Tick,
     Vector,
 )
@@ -283,6 +285,25 @@ async def test_topics_are_reached_when_kafka_has_let_go(
     places = await world.turn()
     assert {name for name, place in places.items() if not place["done"]} == {"snapshots"}
     assert world.completed is None
+
+
+@pytest.mark.deep
+async def test_texts_of_state_and_runs_are_looked_for_as_memories_are(world: World) -> None:
+    await world.say(StateSet("a", "k", b'"for customer-17"', None, None))
+    await world.say(JobRun("r", "ns", "job", "RUNNING", message="for customer-17"))
+    await world.snapshotter.take(unchanged=True)
+    await world.say(MemoryErase("customer-17", (), "asked to"))
+    before = await world.look()
+    assert (before["local files"], before["changelog"], before["tenant.log.v1"]) == (2, 2, 2)
+    await world.turn()
+    after = await world.look()
+    assert (after["local files"], after["archive"], after["changelog"]) == (0, 0, 2)
+    world.later = 43 * HOUR
+    assert (await world.turn())["changelog"]["done"] is None
+    # Compaction would keep the last of each key alone; what is set now does not wait for it.
+    await world.say(StateSet("a", "k", b'"for customer-17 again"', None, None))
+    await world.say(StateSet("a", "k", b"null", None, None))
+    assert (await world.look())["changelog"] == 2
 
 
 async def later(*_: Any) -> int:
