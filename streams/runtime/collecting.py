@@ -10,6 +10,7 @@ from itertools import groupby
 import msgspec
 
 from streams.core.errors import ObjectMissing
+from streams.ports import StoredObject
 from streams.runtime.failpoints import reach
 from streams.runtime.snapshots import Bin, Clock, Listed, list_snapshots, read_manifest, together
 from streams.snapshots.garbage import DELETE_WITHIN, Stored, garbage, retired
@@ -44,11 +45,7 @@ async def collect(of: Bin, *, keep: int, keep_for: int, now: Clock) -> Collected
         As in `streams.snapshots.garbage.retired`.
     """
     listed_at = now()
-    objects = {}
-    for stored in await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects))):
-        sha256 = of.layout.read_object(stored.name)
-        if sha256 is not None:
-            objects[sha256] = stored
+    objects = await _objects(of)
     reach("collect.listed")
     listed = await list_snapshots(of)
     gone = _retired(listed, now(), keep, keep_for)
@@ -78,15 +75,14 @@ async def collect(of: Bin, *, keep: int, keep_for: int, now: Clock) -> Collected
 
 async def objects_of(of: Bin, place: Place) -> set[str]:
     """sha256 of the objects that a partition's manifests name, and of those that none names."""
-    stored = await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects)))
-    found = {of.layout.read_object(each.name) for each in stored}
+    found = await _objects(of)
     manifests, _ = await _read(of, await list_snapshots(of))
     mine, others = set[str](), set[str]()
     for manifest in manifests:
         (mine if manifest.place == place else others).update(
             file.sha256 for file in manifest.objects
         )
-    return {sha256 for sha256 in found if sha256 is not None and sha256 not in others - mine}
+    return set(found) - (others - mine)
 
 
 async def unnamed(of: Bin) -> list[int]:
@@ -97,12 +93,20 @@ async def unnamed(of: Bin) -> list[int]:
     BadManifest
         One can't be read: nobody knows what it names.
     """
-    stored = await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects)))
+    found = await _objects(of)
     manifests, unreadable = await _read(of, await list_snapshots(of))
     if unreadable:
         raise BadManifest(f"{', '.join(unreadable)} can't be read")
     named = {file.sha256 for manifest in manifests for file in manifest.objects}
-    return [each.modified for each in stored if of.layout.read_object(each.name) not in named]
+    return [stored.modified for sha256, stored in found.items() if sha256 not in named]
+
+
+async def _objects(of: Bin) -> dict[str, StoredObject]:
+    """All objects that are there, by their sha256."""
+    stored = await asyncio.to_thread(lambda: list(of.store.list(of.layout.objects)))
+    return {
+        sha256: each for each in stored if (sha256 := of.layout.read_object(each.name)) is not None
+    }
 
 
 def _retired(listed: list[Listed], now: int, keep: int, keep_for: int) -> list[Listed]:
