@@ -50,8 +50,9 @@ _LETTER_FIRST = (
     _HEX,
     # msra-sa-41:9000
     rf"(?<!-)(?=[A-Za-z-]*+\d)[A-Za-z][A-Za-z0-9]{{0,63}}+(?:-[A-Za-z0-9]{{1,63}})+{_PORT}{_WORD_END}",
-    # broadcast_9_piece0, blk_-42
-    r"[A-Za-z]++(?:_[A-Za-z]++){0,3}_-?\d+(?:_?[A-Za-z]{0,6}[_-]?\d+)*(?![\w(])",
+    # broadcast_9_piece0, blk_-42. A run of digits is taken as a whole: there are so many ways to
+    # share it out that it would take for ever to find out that none fits.
+    r"[A-Za-z]++(?:_[A-Za-z]++){0,3}_-?\d++(?>_?[A-Za-z]{0,6}[_-]?\d++)*(?![\w(])",
     # eth1, dn228
     r"[a-z]{1,8}+\d{1,9}(?![\w(=])",
     # _A8

@@ -83,6 +83,14 @@ def test_nothing_but_values_is_of_no_kind() -> None:
     assert cut("12 7") == (("12 7",), ())
 
 
+@pytest.mark.parametrize("unit", ["1", "_1", "_a1", "-1", "__1", "1:", ".1", "a.", "=1", "a_"])
+@pytest.mark.parametrize("end", ["(", "_", "x", "=", "~", "@"])
+def test_no_text_takes_for_ever(unit: str, end: str) -> None:
+    # A way of looking at it that doubles with each unit would not come to an end.
+    text = f"job_{unit * 999}{end}"
+    assert woven(*cut(text)) == text
+
+
 def test_a_long_text_is_one_piece() -> None:
     text = "7 " * MAX_CUT
     assert cut(text) == ((text,), ())
