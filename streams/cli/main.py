@@ -3,6 +3,7 @@
 0 done, 1 failed, 2 misused, 3 a worker gave up, 130 stopped by Ctrl-C.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import click
 
 from streams import __version__
 from streams.core.errors import Misuse, StreamsError
+from streams.runtime.processes import let_go
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("streams.cli.up:up", "Run everything on this machine."),
@@ -123,10 +125,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"streams: {' '.join(message.split())}", err=True)
+    with contextlib.suppress(OSError):  # stderr is a file on a full disk, and the code says it too
+        click.echo(f"streams: {' '.join(message.split())}", err=True)
     return code
 
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run())
+    code = run()
+    for stream in (sys.stdout, sys.stderr):
+        let_go(stream)
+    sys.exit(code)

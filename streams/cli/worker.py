@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from streams.cli.client import find_kafka, json_option, kafka_option, settings_for
-from streams.runtime.processes import free_port, loopback_address
+from streams.runtime.processes import free_port, let_go, loopback_address
 from streams.runtime.supervisor import Program, Supervisor
 from streams.settings import Settings
 
@@ -50,7 +50,10 @@ def worker(role: str, name: str | None, data: str | None, kafka: str | None, as_
 
     def announce(found: dict[str, Any]) -> None:
         line = "{role} worker {pid} serves {api}".format(**found)
-        print(json.dumps(found) if as_json else line, flush=True)
+        try:
+            print(json.dumps(found) if as_json else line, flush=True)
+        except OSError:
+            let_go(sys.stdout)  # a file on a full disk, or nobody reads it: it works all the same
 
     if role == "all":
         return asyncio.run(_both(settings, announce))

@@ -148,12 +148,16 @@ class PartitionOwner(PartitionReader):
 
     async def _after_failure(self, error: Exception) -> None:
         self._failures += 1
+        full = recovery.no_room(error)
+        why = f"the disk of {self.host.folder} is full, make room there: {error}" if full else ""
         log.error(
-            *("%s: take-over failed (%d of %d)", self.tp, self._failures, RETRIES), exc_info=error
+            *("%s/%d: take-over failed (%d of %d) %s", *self.tp, self._failures, RETRIES, why),
+            exc_info=None if full else error,
         )
         if self._failures >= RETRIES:
             self._stopping = True
-            self.host.give_up(f"{self.tp}: take-over failed {RETRIES} times: {error!r}")
+            where = f"{self.tp.topic}/{self.tp.partition}"
+            self.host.give_up(f"{where}: take-over failed {RETRIES} times: {why or repr(error)}")
             return
         await self._pause(RETRY_S * 2**self._failures)
 

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from streams.core.errors import Misuse
 
@@ -90,6 +91,17 @@ def write_whole(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text)
     beside.replace(path)
+
+
+def let_go(stream: IO[str]) -> None:
+    """Drop what a stream could not write, if it still can't: it may be a file on a full disk.
+
+    Python writes what is left at its end, and ends with a code of its own where that fails.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def die_with_parent(signum: int = signal.SIGKILL) -> Callable[[], None]:

@@ -22,12 +22,12 @@ from streams.runtime.view import check, open_database
 log = logging.getLogger(__name__)
 
 
-_OF_THE_MACHINE = tuple(
+_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
+_OF_THE_MACHINE = _NO_ROOM + tuple(
     os.strerror(number)
     for number in (
-        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES),
+        *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EMLINK, errno.ENOTSUP),
         *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.EAGAIN),
-        *(errno.EPERM, errno.EMLINK, errno.ENOTSUP),
     )
 )
 """What says nothing against the files: RocksDB tells errors apart by their texts only."""
@@ -54,6 +54,11 @@ def open_local(path: Path) -> Rdict:
         log.error("local state can't be used: %s", error)
         put_aside(path)
         return open_database(path)
+
+
+def no_room(error: Exception) -> bool:
+    """Whether the disk is full: nothing is wrong, and a person can make room."""
+    return any(text in str(error) for text in _NO_ROOM)
 
 
 def close(db: Rdict) -> None:

@@ -161,7 +161,9 @@ class Supervisor:
                 state.announced = line.decode(errors="replace").strip()
                 self._on_change(name)
             elif log is not None:
-                log.write(line)
+                # A full disk loses the line; who read no more would hold up the child.
+                with contextlib.suppress(OSError):
+                    log.write(line)
 
 
 async def _line(out: asyncio.StreamReader) -> bytes:

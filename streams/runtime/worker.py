@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TextIO
 
 from aiokafka.errors import KafkaError
 
@@ -29,6 +29,7 @@ from streams.runtime.object_store import open_bin
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.ownership import Ownership, embedder_record
 from streams.runtime.query_vectors import QueryVectors
+from streams.runtime.recovery import no_room
 from streams.runtime.search import Search
 from streams.runtime.snapshotter import Snapshotter
 from streams.runtime.verifying import Verifier
@@ -40,6 +41,17 @@ EXIT_GAVE_UP = 3
 STOP_S = 12.0
 END_S = 14.0
 """After SIGTERM a process is gone by then, whatever a broker or a bucket lets it wait for."""
+
+
+class _LogHandler(logging.StreamHandler[TextIO]):
+    """Keeps still about lines that can't be written, since stderr may be a file on a full disk.
+
+    A little waits there until there is room: it has to be the lines themselves.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 class Role(Protocol):
@@ -68,9 +80,11 @@ def run(role: str, settings: Settings, *, announce: Callable[[dict[str, Any]], N
         STREAMS_EMBEDDER names can't be loaded.
     Failed
         Kafka can't be reached.
+    OSError
+        What this needs of the machine is not there; a full disk is told of by `EXIT_GAVE_UP`.
     """
     logging.basicConfig(
-        stream=sys.stderr,
+        handlers=[_LogHandler(sys.stderr)],
         level=logging.INFO,
         format=f"%(asctime)s %(levelname)s {settings.worker} {role} %(name)s: %(message)s",
     )
@@ -81,9 +95,15 @@ def run(role: str, settings: Settings, *, announce: Callable[[dict[str, Any]], N
     except ValueError as error:
         raise Misuse(str(error)) from None
     folder = Path(settings.data) / settings.worker
-    with _locked(folder / f"{role}.lock"):
-        embedding = Embedding.of(settings) if role == "admit" else None
-        return asyncio.run(_Worker(role, settings, folder, announce, embedding).run())
+    try:
+        with _locked(folder / f"{role}.lock"):
+            embedding = Embedding.of(settings) if role == "admit" else None
+            return asyncio.run(_Worker(role, settings, folder, announce, embedding).run())
+    except OSError as error:
+        if not no_room(error):
+            raise
+        log.error("giving up: the disk of %s is full, make room there: %s", folder, error)
+        return EXIT_GAVE_UP
 
 
 @contextlib.contextmanager
@@ -221,6 +241,9 @@ class _Worker:
                 await role.app.stop()
         except TimeoutError:
             log.warning("not everything stopped within %.0f s", STOP_S)
+        except Exception:
+            # The next process goes on as after kill -9; why this one ends is known already.
+            log.exception("not everything stopped as it should")
         log.info("stopped in %.1f s", time.monotonic() - began)
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from streams.runtime.supervisor import Program, Supervisor
 
+from .faults import full_disk
+
 Until = Callable[..., Awaitable[None]]
 
 OBEDIENT = "import os, time; print(os.environ['WHO'], flush=True); time.sleep(600)"
@@ -88,6 +90,25 @@ async def test_lets_children_end_well_when_stopped(until: Until, tmp_path: Path)
     async with Supervisor([program(code, log=log)]) as supervisor:
         await until(lambda: supervisor.states["a"].announced and "more" in log.read_text())
     assert log.read_text().splitlines() == ["more", "ended well"]
+
+
+async def test_a_full_disk_does_not_hold_up_who_says_much(until: Until, tmp_path: Path) -> None:
+    code = (
+        "import signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])\n"
+        "print('ready', flush=True)\nsignal.sigwait([signal.SIGUSR1])\n"
+        "print('more\\n' * 100_000, flush=True)"
+    )
+    log = tmp_path / "a.log"
+    async with Supervisor([program(code, log=log)]) as supervisor:
+        state = supervisor.states["a"]
+        await until(lambda: state.announced)
+        assert state.pid is not None
+        with full_disk(tmp_path, free=0):
+            os.kill(state.pid, signal.SIGUSR1)
+            await until(lambda: state.starts == 2)
+    assert state.exit_code is not None
+    assert log.read_text() == ""
 
 
 async def test_a_program_that_cannot_be_run_is_an_error() -> None:

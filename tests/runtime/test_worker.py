@@ -1,5 +1,6 @@
 """DESIGN.md section 2, rule 14: a worker's folder is one process's own."""
 
+import logging
 import multiprocessing
 import subprocess
 import sys
@@ -48,6 +49,25 @@ concurrent.futures.ThreadPoolExecutor().submit(threading.Event().wait)
 def test_a_thread_that_waits_for_ever_does_not_hold_up_the_end() -> None:
     done = subprocess.run([sys.executable, "-c", HELD_UP], timeout=60, check=False)
     assert done.returncode == 3
+
+
+class _Stuck:
+    """A role that can't stop as it should."""
+
+    async def stop(self) -> None:
+        raise OSError("File too large")
+
+
+async def test_why_a_worker_ends_stays_what_it_is_where_its_role_fails_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "end_by", lambda *_: None)
+    ending = worker._Worker("fold", Settings(), tmp_path, lambda _: None, None)
+    ending._give_up("the disk is full")
+    with caplog.at_level(logging.INFO):
+        await ending._shut_down(_Stuck())  # type: ignore[arg-type]
+    assert ending._exit == worker.EXIT_GAVE_UP
+    assert "not everything stopped as it should" in caplog.text
 
 
 def test_the_time_to_end_runs_from_the_signal_on(
