@@ -3,7 +3,6 @@
 0 done, 1 failed, 2 misused, 3 a worker gave up, 130 stopped by Ctrl-C.
 """
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import click
 
 from streams import __version__
+from streams.cli.telling import warn
 from streams.core.errors import Misuse, StreamsError
 from streams.runtime.processes import let_go
 
@@ -125,8 +125,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    with contextlib.suppress(OSError):  # stderr is a file on a full disk, and the code says it too
-        click.echo(f"streams: {' '.join(message.split())}", err=True)
+    warn(" ".join(message.split()))
     return code
 
 

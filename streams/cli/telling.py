@@ -1,5 +1,6 @@
 """What long commands say beside their answer: lines on stderr."""
 
+import contextlib
 import sys
 
 import click
@@ -12,5 +13,6 @@ def progress(line: str) -> None:
 
 
 def warn(line: str) -> None:
-    """Say what has to be known, to whoever reads the log."""
-    click.echo(f"streams: {line}", err=True)
+    """Say what has to be known, to whoever reads the log; it may be a file on a full disk."""
+    with contextlib.suppress(OSError):
+        click.echo(f"streams: {line}", err=True)

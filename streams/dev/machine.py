@@ -236,7 +236,11 @@ class Machine:
     def _write(self) -> None:
         if self._ready:
             text = msgspec.json.encode(self.document()).decode()
-            write_whole(self.data / UP_FILE, text + "\n")
+            try:
+                write_whole(self.data / UP_FILE, text + "\n")
+            except OSError as error:
+                # What runs runs on, on a full disk too; the next change is written again.
+                self._warn(f"{UP_FILE} does not say all of what is running: {error}")
 
 
 def _log_to(path: Path) -> None:

@@ -76,6 +76,19 @@ def test_a_worker_that_cannot_write_what_it_needs_gives_up(tmp_path: Path) -> No
     assert ended(tmp_path, ENDS + CANT_OPEN + MAIN)[0] == 3
 
 
+def test_who_warns_goes_on(tmp_path: Path) -> None:
+    warns = f"""
+import resource
+from streams.cli.telling import warn
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, {resource.RLIM_INFINITY}))
+warn("fold-0 ended; starting it again")
+resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+print("went on")
+"""
+    code, said = ended(tmp_path, warns)
+    assert (code, "went on" in said) == (0, True)
+
+
 @pytest.mark.parametrize(("arguments", "code"), [("nope", 2), ("--version", 1)])
 def test_any_command_ends_with_its_own_code(tmp_path: Path, arguments: str, code: int) -> None:
     filled = f"""

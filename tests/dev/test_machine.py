@@ -15,6 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
+from streams.dev.machine import Machine
+from streams.settings import Settings
+from tests.runtime.faults import full_disk
+
 MESSAGE = {
     "agent": "a",
     "usage": {
@@ -143,6 +147,24 @@ def test_starts_again_what_ends(up: Up, role: str, end: signal.Signals) -> None:
     wait(lambda: one()["pid"] != before["pid"])
     wait(lambda: is_ready(one()["api"]))
     assert {**one(), "pid": 0} == {**before, "pid": 0}
+
+
+def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
+    warned: list[str] = []
+    settings = Settings(kafka="nowhere:1", data=str(tmp_path), embedder="none")
+    machine = Machine(settings, workers=1, port=None, progress=warned.append, warn=warned.append)
+    supervisor = machine._supervisor()
+    for name, state in supervisor.states.items():
+        machine._pids[name] = state.pid = 1
+    machine._ready = True
+    supervisor.states["fold-0"].pid = 2
+    with full_disk(tmp_path, free=0):
+        machine._changed(supervisor, "fold-0")
+    assert "up.json does not say all of what is running" in warned[0]
+    supervisor.states["fold-0"].pid = 3
+    machine._changed(supervisor, "fold-0")
+    told = json.loads((tmp_path / "up.json").read_text())
+    assert [worker["pid"] for worker in told["workers"] if worker["name"] == "fold-0"] == [3]
 
 
 @pytest.mark.deep
