@@ -2,6 +2,8 @@
 
 A worker is forked from a server that has imported it already: importing takes seconds of CPU, and a
 run starts dozens. With ``spawn`` it is started by the command, as a user does.
+
+What it says comes by a pipe into its log: on its own disk, which may be full, it would be lost.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ import sys
 import threading
 import time
 from multiprocessing import connection, get_context, parent_process
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -23,6 +26,8 @@ from streams.core.errors import Failed
 from streams.runtime.processes import die_with_parent, free_port
 from streams.settings import Settings
 
+KEPT_S = 5.0
+"""Within this time the last that a dead worker said is in its log."""
 NOT_STARTED = 4
 """Exit code of a worker that found no Kafka (the command's is 1, as that of any bug is here)."""
 
@@ -47,6 +52,7 @@ class Worker:
         self._settings = settings
         self._spawn = spawn
         self._process: subprocess.Popen[bytes] | ForkServerProcess | None = None
+        self._keeping: threading.Thread | None = None
 
     def start(self, failpoint: str = "") -> None:
         settings = self._settings
@@ -67,19 +73,21 @@ class Worker:
             "STREAMS_S3_ENDPOINT": settings.s3_endpoint,
             **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},
         }
-        with self.log.open("ab") as log:
-            log.write(f"---- started {time.time():.2f}, failpoint {failpoint or 'none'}\n".encode())
-            log.flush()
+        started = f"---- started {time.time():.2f}, failpoint {failpoint or 'none'}\n"
+        said, out = _forks.Pipe(duplex=False)
+        self._keeping = threading.Thread(target=_keep, args=(said, self.log, started), daemon=True)
+        self._keeping.start()
+        with out:
             if not self._spawn:
                 self._process = _forks.Process(
-                    target=_work, args=(self.role, environ, str(self.log)), name=self.name
+                    target=_work, args=(self.role, environ, out), name=self.name
                 )
                 self._process.start()
                 return
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams", "worker", "--role", self.role, "--json"],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=out.fileno(),
                 stderr=subprocess.STDOUT,
                 env=os.environ | environ,
                 preexec_fn=die_with_parent(),
@@ -123,6 +131,9 @@ class Worker:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def tail(self, lines: int = 25) -> str:
+        """Return the last lines that it said."""
+        if self._keeping is not None and not self.alive:
+            self._keeping.join(KEPT_S)
         try:
             text = self.log.read_text(errors="replace").splitlines()
         except OSError:
@@ -204,12 +215,20 @@ class Fleet:
         )
 
 
-def _work(role: str, environ: dict[str, str], log: str) -> None:
+def _keep(said: Connection, log: Path, started: str) -> None:
+    """Write what a worker says into its log, until it says no more."""
+    with said, log.open("ab", buffering=0) as to:
+        to.write(started.encode())
+        while some := os.read(said.fileno(), 1 << 16):
+            to.write(some)
+
+
+def _work(role: str, environ: dict[str, str], out: Connection) -> None:
     """Be a worker (in a process of its own)."""
     from streams.runtime.worker import run  # noqa: PLC0415 - not needed by who starts it
     from tests.faults.hasten import hasten  # noqa: PLC0415
 
-    with open(log, "ab", buffering=0) as out:
+    with out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
     os.environ |= environ

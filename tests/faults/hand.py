@@ -127,7 +127,7 @@ class Hand:
                 worker.deaths.append(fault.point)
                 return
             if code not in (None, *GAVE_UP):
-                raise AssertionError(f"{worker.name} ended with {code} before {fault.point}")
+                raise _ended(worker, f"before {fault.point}")
         raise AssertionError(f"{worker.name} did not die at {fault.point}")
 
     async def _work(self, worker: Worker, seconds: float) -> None:
@@ -140,7 +140,7 @@ class Hand:
     def _again(self, worker: Worker) -> None:
         """Start a worker that gave up, as a supervisor does; no other end by itself is right."""
         if worker.code not in GAVE_UP:
-            raise AssertionError(f"{worker.name} ended by itself with {worker.code}")
+            raise _ended(worker, "by itself")
         self._note(f"{worker.name} gave up and is started again")
         worker.deaths.append("gave up")
         worker.start()
@@ -169,7 +169,7 @@ class Hand:
         # One that has not begun to listen to signals ends by this one.
         code = await worker.died(STOP_S)
         if code not in (0, *GAVE_UP, -signal.SIGTERM):
-            raise AssertionError(f"{name} ended with {code} on SIGTERM")
+            raise _ended(worker, "on SIGTERM")
 
     async def _fill(self, worker: Worker, fault: Fault) -> None:
         """Fill its disk for a while; it may end by itself, once it has tried."""
@@ -200,7 +200,7 @@ class Hand:
             worker.signal(signal.SIGTERM)
             code = await worker.died(STOP_S)
             if code not in (0, *GAVE_UP):
-                raise AssertionError(f"{worker.name} ended with {code} on SIGTERM")
+                raise _ended(worker, "on SIGTERM")
         else:
             await worker.kill()
             if fault.kind == "wipe":
@@ -209,6 +209,12 @@ class Hand:
                 done = disk.damage(worker.folder, self._draw)
                 self._note(f"{worker.name}: {'; '.join(done) or 'nothing to damage'}")
                 self.damaged += done
+
+
+def _ended(worker: Worker, when: str) -> AssertionError:
+    """What is told of an end that is not right: what the worker said last belongs to it."""
+    code = "not" if worker.code is None else f"with {worker.code}"
+    return AssertionError(f"{worker.name} ended {code} {when}; it said last:\n{worker.tail()}")
 
 
 def api(worker: Worker) -> httpx.AsyncClient:
