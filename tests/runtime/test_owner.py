@@ -1,6 +1,7 @@
 """An owner's life in a real fold worker: what stops it, what does not, and whom it may hold up."""
 
 import asyncio
+import errno
 import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -237,6 +238,21 @@ async def test_a_disk_that_is_full_for_a_while(
     assert worker.gave_up == []
     assert await said(one) == numbers(20)
     assert not any("damaged" in name for name in os.listdir(tmp_path))
+
+
+@pytest.mark.deep
+async def test_a_disk_that_stays_full_is_told_in_one_line(
+    one: Settings, worker: Folding, tmp_path: Path, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    with full_disk(tmp_path, free=0):
+        await append(one, [event(0)])
+        await until(lambda: worker.gave_up)
+    where, full = f"{here(one).topic}/0", f"the disk of {tmp_path} is full, make room there: "
+    assert worker.gave_up[0].startswith(f"{where}: take-over failed 3 times: {full}")
+    assert os.strerror(errno.EFBIG) in worker.gave_up[0]
+    failed = [record for record in caplog.records if "take-over failed" in record.message]
+    assert failed[0].message.startswith(f"{where}: take-over failed (1 of 3) {full}")
+    assert not any(record.exc_info for record in failed)
 
 
 async def fence(settings: Settings, partition: int) -> None:
