@@ -408,7 +408,7 @@ def test_who_always_has_something_new_keeps_nobody_waiting() -> None:
         log.say("the door is open", tenant=tenant)
         log.say("the door is open", tenant=tenant)
     log.wait(EVERY - 1, ticks=1)
-    for _ in range(20):
+    for _ in range(8):
         # More than a tick can merge.
         for _ in range(70):
             log.say("the door is open", tenant="busy")
@@ -418,14 +418,14 @@ def test_who_always_has_something_new_keeps_nobody_waiting() -> None:
 
 def test_links_that_are_never_done_do_not_keep_merges_waiting() -> None:
     log = Log()
-    log.limit(1_000_000, consolidate_every_seconds=10)
+    log.limit(1_000_000, consolidate_every_seconds=5)
     number = 0
-    for second in range(40):
+    for second in range(14):
         for _ in range(60):
             number += 1
             vector = Vector("m", 0.5, bytes([number % 251, 3, 200]))
             log.say(f"{word(number)} is new", tenant="busy", vector=vector)
-        if second == 15:
+        if second == 8:
             log.say("the gate is shut")
             log.say("the gate is shut")
         log.wait(1, ticks=1)
@@ -434,7 +434,7 @@ def test_links_that_are_never_done_do_not_keep_merges_waiting() -> None:
 
 def test_a_command_about_many_keeps_nobody_waiting() -> None:
     log = three()
-    for number in range(2_000):
+    for number in range(1_400):
         log.say(f"{word(number)} is new", tenant="xmany")
     log.wait(1, ticks=1)
     log.wait(EVERY)
