@@ -50,7 +50,8 @@ END = {
 
 def main() -> None:
     options = _options()
-    python = harness.peers_python()
+    alone = options.only == ["ours"]
+    python = Path(sys.executable) if alone else harness.peers_python()
     # Not in the chosen folder: the broker's data is worth nothing afterwards.
     with (
         tempfile.TemporaryDirectory(prefix="streams-bench-") as folder,

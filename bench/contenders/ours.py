@@ -38,6 +38,15 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     body: None = None
 
 
+_event = msgspec.json.Decoder(Event).decode
+_TICK = Event("", 0)
+
+
+def decode(value: bytes) -> Event:
+    """Read an event, or a tick: a reader who waits brings on one of those."""
+    return _event(value) if value.startswith(b"{") else _TICK
+
+
 class Count(Row, frozen=True, array_like=True):
     kind = b"n/"
     value: int
@@ -47,6 +56,8 @@ def count(view: View, entry: Entry) -> tuple[Output, ...]:
     if not watch.running:
         watch.start()
     event: Any = entry.record
+    if event is _TICK:
+        return ()
     key = tenant_key(Count, event.tenant)
     row = view.get(Count, key)
     view.put(key, Count(event.n if row is None else row.value + event.n))
@@ -85,7 +96,7 @@ async def run(given: dict[str, Any]) -> None:
         changelog=changelog,
         dedupe=None,
         group=group,
-        decode=msgspec.json.Decoder(Event).decode,
+        decode=decode,
         fold=count,
         output=lambda short: topology.name(settings, short),
         partitions=settings.partitions,
