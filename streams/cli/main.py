@@ -3,6 +3,7 @@
 0 done, 1 failed, 2 misused, 3 a worker gave up, 130 stopped by Ctrl-C.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -98,9 +99,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
             prog_name="streams",
             standalone_mode=False,
         )
-        sys.stdout.flush()
+        print(end="", flush=True)  # which minds no closed stdout
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        with contextlib.suppress(OSError):
+            click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
         command = (

@@ -51,10 +51,14 @@ class Looked(NamedTuple):
     read: int
 
 
-def last(view: View, tenant: str, common: bytes) -> bytes:
-    """Key of the latest memory, by event time, of those that have this in common."""
+def last(view: View, tenant: str, common: bytes, until: int | None = None) -> bytes:
+    """Key of the latest memory, by event time, of those that have this in common.
+
+    No later one than of ``until``: of a time to come what arrives meanwhile would lie before it.
+    """
     prefix = alike_prefix(tenant, common) + OTHER
-    return next((key for key, _ in view.scan(AlikeRow, prefix, reverse=True)), b"")
+    end = next((key for key, _ in view.scan(AlikeRow, prefix, reverse=True)), b"")
+    return end if until is None else min(end, prefix + sortable(until + 1))
 
 
 def look(memories: Memories, common: bytes, since: int, start: bytes, end: bytes) -> Looked:

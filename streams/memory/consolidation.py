@@ -30,6 +30,8 @@ SCANNED = 300
 """Memories like no other that are passed over at once."""
 TASKS = 20
 """Work of commands that one tick looks at."""
+PASSES = 8
+"""A run looks at alike memories so many times more, if each time something was merged."""
 _AFTER = b"\xff"
 
 
@@ -67,12 +69,26 @@ def consolidate(view: View, entry: Entry, outputs: list[Effect]) -> None:
 
 
 def _in_turn(view: View, log_time: int) -> list[tuple[bytes, WorkRow | None]]:
-    """All work, the schedule too, another one first each second: none can keep others waiting."""
+    """All work: the schedule and one of each tenant, another one first each second, then the rest.
+
+    So none can keep others waiting.
+    """
     found: dict[bytes, WorkRow | None] = {SCHEDULE: None}
-    found.update(islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1))
-    first = log_time // SECOND % len(found)
+    start = SCHEDULE + b"\0"
+    while len(found) <= TASKS:
+        one = next(view.scan(WorkRow, WorkRow.kind, start=start), None)
+        if one is None:
+            break
+        found[one[0]] = one[1]
+        start = tenant_key(WorkRow, tenant_of(one[0])) + _AFTER
+    # Each has its turn in every fourth second too, in which a tick has most room for this.
+    second = log_time // SECOND
+    first = (second + 19 * (second // 4)) % len(found)
+    rest = dict(islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1))
+    found[SCHEDULE] = rest.get(SCHEDULE)
     work = list(found.items())
-    return work[first:] + work[:first]
+    more = [each for each in rest.items() if each[0] not in found]
+    return work[first:] + work[:first] + more
 
 
 def _by_time(
@@ -124,7 +140,8 @@ def _go_on(
             if key == SCHEDULE:
                 # Whatever comes from now on is noted again, and is the next run's.
                 view.delete(at)
-            end = last(view, tenant_of(at), at[-HASH:])
+            until = row.until if key == SCHEDULE else None
+            end = last(view, tenant_of(at), at[-HASH:], until)
             row = structs.replace(row, start=b"", end=end)
         memories = Memories(view, entry, outputs, tenant_of(at))
         assert row.start is not None
@@ -133,10 +150,13 @@ def _go_on(
         row = _sum(row, looked)
         if row.start is not None:
             continue
-        if row.again:
-            row = structs.replace(row, start=b"", again=False)
+        if row.again and row.passes < PASSES:
+            row = structs.replace(row, start=b"", again=False, passes=row.passes + 1)
             continue
-        row = structs.replace(row, at=at + _AFTER, end=b"")
+        if key == SCHEDULE and (row.again or last(view, tenant_of(at), at[-HASH:]) > row.end):
+            # There is more to do already, for the next run.
+            view.put(at, DirtyRow())
+        row = structs.replace(row, at=at + _AFTER, end=b"", again=False, passes=0)
     if key == SCHEDULE or row.at is not None:
         view.put(key, row)
         return
@@ -200,7 +220,7 @@ def _next(view: View, key: bytes, row: WorkRow, budget: Budget) -> tuple[bytes, 
 
 def _sum(row: WorkRow, looked: Looked) -> WorkRow:
     """Add what came of a look; whether memories that were looked at in parts have to be again."""
-    parts = row.start is not None or looked.start is not None
+    parts = bool(row.start) or looked.start is not None
     return structs.replace(
         row,
         start=looked.start,

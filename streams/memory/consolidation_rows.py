@@ -124,6 +124,8 @@ class WorkRow(Row, frozen=True, array_like=True):
     end: bytes = b""
     """The last of the alike memories when they were first looked at: what is new comes behind it,
     and is the next run's."""
+    passes: int = 0
+    """How many times they were looked at once more."""
     links: bytes | None = None
     """Where links are looked for next, of a run that took over before all were; None: from the
     first."""

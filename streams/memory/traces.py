@@ -165,6 +165,9 @@ class Traces:
         time : int, optional
             When they were said, where that decides.
         """
+        texts = [each for each in texts if not is_in_place(each)]
+        if not texts:
+            return None
         for receipt, judge in self._named:
             covered = time is None or time <= receipt.until
             if covered and judge(texts) and not _is_later(offset, receipt):

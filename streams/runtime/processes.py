@@ -93,11 +93,14 @@ def write_whole(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def let_go(stream: IO[str]) -> None:
+def let_go(stream: IO[str] | None) -> None:
     """Drop what a stream could not write, if it still can't: it may be a file on a full disk.
 
-    Python writes what is left at its end, and ends with a code of its own where that fails.
+    Python writes what is left at its end, and ends with a code of its own where that fails. None:
+    the stream is closed.
     """
+    if stream is None:
+        return
     try:
         stream.flush()
     except OSError:

@@ -99,3 +99,11 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (0, {resource.RLIM_INFINITY}))
 main()
 """
     assert ended(tmp_path, filled) == (code, "")
+
+
+@pytest.mark.parametrize(("arguments", "code"), [("--version", 0), ("nothing", 2), ("", 2)])
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+def test_closed_streams_change_no_code(arguments: str, code: int, closed: str) -> None:
+    main = "-c 'from streams.cli.main import main; main()'"
+    command = f"{sys.executable} {main} {arguments} {closed}"
+    assert subprocess.run(["/bin/sh", "-c", command], timeout=60, check=False).returncode == code

@@ -191,6 +191,16 @@ def test_rows_of_state_are_told_by_whom_they_name() -> None:
     assert b"z/ held" not in told(log, old)
 
 
+def test_what_stands_in_place_of_a_text_is_no_trace() -> None:
+    log = MemoryLog()
+    log.append(StateSet("a", "k", b'"customer-17"', None, None))
+    log.wait(1)
+    log.erase(subject="customer-17")
+    old = dict(replayed(left(log)[:1]).view.encoded())
+    assert any(key.startswith(ValueRow.kind) for key in old)
+    assert told(log, old) == set()
+
+
 def test_what_is_set_again_is_no_trace() -> None:
     log = MemoryLog()
     for value in (b'"customer-17"', b'"of customer-17"'):
