@@ -101,9 +101,11 @@ main()
     assert ended(tmp_path, filled) == (code, "")
 
 
-@pytest.mark.parametrize(("arguments", "code"), [("--version", 0), ("nothing", 2), ("", 2)])
-@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
-def test_closed_streams_change_no_code(arguments: str, code: int, closed: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [("--version", "2>&-", 0), ("--version", ">&- 2>&-", 0), ("nothing", "2>&-", 2)],
+)
+def test_closed_streams_change_no_code(arguments: str, closed: str, code: int) -> None:
     main = "-c 'from streams.cli.main import main; main()'"
     command = f"{sys.executable} {main} {arguments} {closed}"
     assert subprocess.run(["/bin/sh", "-c", command], timeout=60, check=False).returncode == code

@@ -324,5 +324,5 @@ class Leases(RuleBasedStateMachine):
         assert self.shop.granted() == self.shop.quotas()
 
 
-Leases.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Leases.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestLeases = Leases.TestCase

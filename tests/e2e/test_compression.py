@@ -42,6 +42,7 @@ async def test_every_codec_is_read(system: System, tenant: str, codec: str) -> N
     assert usage["total"]["calls"] == 50
 
 
+@pytest.mark.deep
 async def test_a_huge_value_in_a_small_batch_stops_nothing(system: System, tenant: str) -> None:
     huge = good(content="x" * (20 * MIB))
     place = await compressed(system, "gzip", tenant.encode(), good(), huge, good())

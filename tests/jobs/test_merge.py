@@ -33,7 +33,7 @@ run_events = st.builds(
 histories = st.lists(st.tuples(run_events, st.integers(NOON - 3, NOON)), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories, st.randoms(use_true_random=False))
 def test_order_and_repetition_change_nothing(
     events: list[tuple[JobRun, int]], random: Random
@@ -59,7 +59,7 @@ def test_order_and_repetition_change_nothing(
     assert first.runs() == [naive(events)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(histories)
 def test_facets_are_the_latest(events: list[tuple[JobRun, int]]) -> None:
     log = Log()

@@ -119,7 +119,7 @@ def _but(document: Document, **changed: object) -> Document:
     return Document(**(values | changed))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     facts=facts,
     query=text,
@@ -146,7 +146,7 @@ def test_any_history_ranks_as_the_naive_model(
     assert len(index) == len(there)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(facts=facts, query=text, wanted=filters, limit=st.integers(1, 15))
 def test_limit_is_filled_whenever_so_many_pass_and_parts_sum_to_the_score(
     facts, query, wanted, limit

@@ -181,7 +181,7 @@ def _kept(output: Any, log_time: int) -> bool:
 
 
 @pytest.mark.parametrize("name", LOGS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_log_comes_to_what_the_naive_model_says(name: str, drawn: st.DataObject) -> None:
     max_alerts = drawn.draw(st.sampled_from((560, 560, 13)))

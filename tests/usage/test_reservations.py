@@ -306,4 +306,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestReservations = Machine.TestCase
-TestReservations.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestReservations.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
