@@ -73,7 +73,7 @@ def _in_turn(view: View, log_time: int) -> list[tuple[bytes, WorkRow | None]]:
 
     So none can keep others waiting.
     """
-    found: dict[bytes, WorkRow | None] = {SCHEDULE: None}
+    found = {SCHEDULE: view.get(WorkRow, SCHEDULE)}
     start = SCHEDULE + b"\0"
     while len(found) <= TASKS:
         one = next(view.scan(WorkRow, WorkRow.kind, start=start), None)
@@ -84,11 +84,9 @@ def _in_turn(view: View, log_time: int) -> list[tuple[bytes, WorkRow | None]]:
     # Each has its turn in every fourth second too, in which a tick has most room for this.
     second = log_time // SECOND
     first = (second + 19 * (second // 4)) % len(found)
-    rest = dict(islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1))
-    found[SCHEDULE] = rest.get(SCHEDULE)
     work = list(found.items())
-    more = [each for each in rest.items() if each[0] not in found]
-    return work[first:] + work[:first] + more
+    more = islice(view.scan(WorkRow, WorkRow.kind), TASKS + 1)
+    return work[first:] + work[:first] + [each for each in more if each[0] not in found]
 
 
 def _by_time(
