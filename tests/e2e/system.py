@@ -7,7 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -335,3 +335,17 @@ async def running(
         yield system
     finally:
         await system.down()
+
+
+def workerless(
+    name: str, kafka: str, producer: AIOKafkaProducer, data: Path
+) -> AbstractAsyncContextManager[System]:
+    """An installation of its own, of two partitions, whose fold workers a test starts itself."""
+    settings = Settings(
+        kafka=kafka,
+        topic_prefix=f"{name}-",
+        group=f"{name}-streams",
+        partitions=2,
+        data=str(data),
+    )
+    return running(settings, producer, folds=0)

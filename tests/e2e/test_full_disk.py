@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.settings import Settings
 from tests.faults import disk
 
-from .system import System, Worker, running
+from .system import System, Worker, workerless
 from .test_duplicates import calls, lines
 
 pytestmark = pytest.mark.deep
@@ -37,14 +36,7 @@ Until = Callable[..., Awaitable[None]]
 async def system(
     kafka: str, producer: AIOKafkaProducer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
-    settings = Settings(
-        kafka=kafka,
-        topic_prefix="full-",
-        group="full-streams",
-        partitions=2,
-        data=str(tmp_path_factory.mktemp("full")),
-    )
-    async with running(settings, producer, folds=0) as alone:
+    async with workerless("full", kafka, producer, tmp_path_factory.mktemp("full")) as alone:
         yield alone
 
 

@@ -13,9 +13,8 @@ from aiokafka import AIOKafkaProducer
 from streams.core.ids import partition_of
 from streams.runtime.clients import transactional_producer
 from streams.runtime.fold_role import fold_job
-from streams.settings import Settings
 
-from .system import System, running
+from .system import System, workerless
 from .test_duplicates import calls, lines
 
 pytestmark = pytest.mark.deep
@@ -27,14 +26,7 @@ SENT = [str(n) for n in range(500)]
 async def system(
     kafka: str, producer: AIOKafkaProducer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
-    settings = Settings(
-        kafka=kafka,
-        topic_prefix="life-",
-        group="life-streams",
-        partitions=2,
-        data=str(tmp_path_factory.mktemp("life")),
-    )
-    async with running(settings, producer, folds=0) as alone:
+    async with workerless("life", kafka, producer, tmp_path_factory.mktemp("life")) as alone:
         yield alone
 
 
