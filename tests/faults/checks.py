@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,15 @@ AT_ONCE = 6
 CONTROL = -1
 """The control partition, among those of the tenant log."""
 VIEWS = ("hour", "day", "day by model")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an owner told of its partition."""
+
+    offset: int
+    """Of the log: ticks go on after it, and may change rows."""
+    digest: str
 
 
 async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
@@ -230,9 +240,9 @@ async def check_audit(settings: Settings, model: Model) -> list[Wrong]:
 
 
 async def check_owners(
-    settings: Settings, apis: Sequence[httpx.AsyncClient], digests: dict[int, str]
+    settings: Settings, apis: Sequence[httpx.AsyncClient], told: dict[int, Told]
 ) -> list[Wrong]:
-    """Every partition has one owner, runs and does not lag; notes the owners' digests."""
+    """Every partition has one owner, runs and does not lag; notes what the owners told."""
     wrong: list[Wrong] = []
     params = {"digest": "true", "local": "true"}
     for api in apis:
@@ -240,13 +250,13 @@ async def check_owners(
         # The control partition is one more, below all others.
         control = [answer["control"] | {"partition": CONTROL}] if answer["control"] else []
         for item in answer["items"] + control:
-            if item["partition"] in digests:
+            if item["partition"] in told:
                 wrong.append(Wrong(f"partition {item['partition']} has a second owner: {item}"))
             if item["state"] != "running" or item["lag"] > 20:
                 wrong.append(Wrong(f"partition {item['partition']}: {item}"))
-            digests[item["partition"]] = item["digest"]
-    if set(digests) != {CONTROL, *range(settings.partitions)}:
-        wrong.append(Wrong(f"partitions {sorted(digests)} are owned, of {settings.partitions}"))
+            told[item["partition"]] = Told(item["offset"], item["digest"])
+    if set(told) != {CONTROL, *range(settings.partitions)}:
+        wrong.append(Wrong(f"partitions {sorted(told)} are owned, of {settings.partitions}"))
     return wrong
 
 

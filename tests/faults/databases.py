@@ -1,12 +1,13 @@
 """What must hold of the states once all workers have stopped: all ways to them agree.
 
 Live state = rebuilt from the changelog = a snapshot and the changelog's tail = the log, of archive
-and Kafka, folded from zero.
+and Kafka, folded from zero; and what an owner told of its state = the log folded that far.
 """
 
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from streams.runtime.view import check, open_database
 from streams.settings import Settings
 from streams.snapshots.manifest import Wanted
 from streams.snapshots.names import Place
-from tests.faults.checks import CONTROL
+from tests.faults.checks import CONTROL, Told
 from tests.faults.fleet import Fleet
 from tests.faults.forgetting import TENANTS as FORGETFUL
 from tests.faults.quotas import check_leases
@@ -60,7 +61,7 @@ class Compared:
 
 
 async def check_databases(
-    settings: Settings, fleet: Fleet, digests: Mapping[int, str], bucket: Bucket, done: Compared
+    settings: Settings, fleet: Fleet, told: Mapping[int, Told], bucket: Bucket, done: Compared
 ) -> list[Wrong]:
     """Hold the last owner's databases against all other ways to the same state.
 
@@ -75,7 +76,7 @@ async def check_databases(
             each = _Partition(settings, job, max(partition, 0), log, bucket, done)
             live = each.live(fleet)
             final[partition] = live
-            wrong += await each.check(live, digests.get(partition))
+            wrong += await each.check(live, told[partition]) if partition in told else []
     control = final.pop(CONTROL)
     return wrong + check_leases(settings, control, final)
 
@@ -107,7 +108,7 @@ class _Partition:
                         raise
         return max(states, key=_offset)
 
-    async def check(self, live: Rows, told: str | None) -> list[Wrong]:
+    async def check(self, live: Rows, told: Told) -> list[Wrong]:
         wrong: list[Wrong] = []
         with tempfile.TemporaryDirectory(prefix="streams-check-") as folder:
             ways = {
@@ -122,10 +123,7 @@ class _Partition:
             if ways["a snapshot and the changelog"] is None and not self._bucket.damaged:
                 wrong.append(Wrong(f"{self._name}: no snapshot of it can be used"))
             last = _offset(live)
-            found = {
-                "the changelog": _digest_of(Path(folder) / "rebuilt"),
-                "the log from zero": await self._replayed(Path(folder) / "zero", last),
-            }
+            then, now = await self._replayed(Path(folder) / "zero", told.offset, last)
             if self._erases:
                 # The archive lacks what was erased: it gives the rows of those who erased nothing.
                 given = _of_others(_rows(Path(folder) / "zero"))
@@ -133,11 +131,17 @@ class _Partition:
                     wrong.append(
                         Wrong(f"{self._name}: archive and log give others' rows otherwise")
                     )
-                whole = await self._replayed(Path(folder) / "whole", last, archived=False)
-                found["the log from zero"] = whole
-        for name, hex_ in found.items():
-            if hex_ != told:
-                wrong.append(Wrong(f"{self._name}: {name} gives {hex_}, its owner said {told}"))
+                whole = Path(folder) / "whole"
+                then, now = await self._replayed(whole, told.offset, last, archived=False)
+            rebuilt = _digest_of(Path(folder) / "rebuilt")
+        if now != rebuilt:
+            wrong.append(
+                Wrong(f"{self._name}: the changelog gives {rebuilt}, the log from zero {now}")
+            )
+        if then != told.digest:
+            wrong.append(
+                Wrong(f"{self._name}: the log up to {told.offset} gives {then}, its owner {told}")
+            )
         return wrong
 
     @property
@@ -169,20 +173,21 @@ class _Partition:
             return False
         return self._number in {partition_of(t, self._settings.partitions) for t in FORGETFUL}
 
-    async def _replayed(self, folder: Path, last: int, *, archived: bool = True) -> str:
+    async def _replayed(self, folder: Path, *offsets: int, archived: bool = True) -> list[str]:
+        """Fold the log from zero; the digest at each of these offsets, which rise."""
         tp = TopicPartition(self._job.topic, self._number)
         archive = ArchivedLog(self._bucket.bin, self._settings.group)
         sources = (archive, self._log) if archived else (self._log,)
-        steps = await steps_from(None, tp, sources, last=last)
-        spans = [step.span for step in steps if step.source is archive]
-        self._done.archived += sum(span.end - span.begin for span in spans)
-        db = open_database(folder)
-        try:
-            folding = open_folding(self._job, self._number, db)
-            self._done.replayed += await advance(folding, db, tp, steps)
-            return digest(db.iter()).hex
-        finally:
-            db.close()
+        digests = []
+        with closing(open_database(folder)) as db:
+            for offset in offsets:
+                steps = await steps_from(positions.read_source(db), tp, sources, last=offset)
+                spans = [step.span for step in steps if step.source is archive]
+                self._done.archived += sum(span.end - span.begin for span in spans)
+                folding = open_folding(self._job, self._number, db)
+                self._done.replayed += await advance(folding, db, tp, steps)
+                digests.append(digest(db.iter()).hex)
+        return digests
 
 
 def _digest_of(folder: Path) -> str:

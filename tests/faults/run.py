@@ -94,7 +94,7 @@ class Run:
         )
         draw = random.Random(f"hand {given.seed}")
         self._hand = Hand(self._fleet, self._flags, draw, self._note)
-        self._digests: dict[int, str] = {}
+        self._owners: dict[int, checks.Told] = {}
         self._forgetting = Forgetting(given.seed, given.base)
         self._number = 0
         """Of splits, and of looks for what can be split."""
@@ -186,7 +186,7 @@ class Run:
         self.outcome.wrong += await own.check()
         bucket, compared = Bucket(own.bin, bool(own.damaged)), Compared()
         self.outcome.wrong += await check_databases(
-            settings, self._fleet, self._digests, bucket, compared
+            settings, self._fleet, self._owners, bucket, compared
         )
         figures |= asdict(compared)
         self._note("the databases are checked")
@@ -254,7 +254,7 @@ class Run:
         wrong += await check_forgetting(settings, apis[0], forgotten, self.outcome.figures)
         self._note("memories are checked")
         self._note("alerts and audit are checked")
-        wrong += await checks.check_owners(settings, apis, self._digests)
+        wrong += await checks.check_owners(settings, apis, self._owners)
         wrong += await checks.check_positions(settings)
         wrong += await checks.check_dead_letters(settings)
         self._note("owners and positions are checked")
