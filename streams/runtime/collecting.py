@@ -135,7 +135,7 @@ async def _read(of: Bin, listed: list[Listed]) -> tuple[list[Manifest], tuple[st
             missing.add(each.name)
         return None
 
-    found = await together(PARALLEL, (one(each) for each in listed))
+    found = await together(PARALLEL, one, listed)
     if missing:
         unreadable += [each.name for each in await list_snapshots(of) if each.name in missing]
     return [manifest for manifest in found if manifest is not None], tuple(sorted(unreadable))

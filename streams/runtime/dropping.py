@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from functools import partial
 
 import msgspec
 
@@ -65,7 +66,7 @@ async def _of_one(
     now: int,
 ) -> Dropped:
     names = {one.position: one.name for one in listed}
-    kept = [each for each in await together(PARALLEL, (_kept(of, one) for one in listed)) if each]
+    kept = [each for each in await together(PARALLEL, partial(_kept, of), listed) if each]
     gone = old(kept, segments, before, now=now)
     dropped = {of.layout.segment(segment) for segment in gone.segments}
     needed = [one.name for one in listed if one.modified < before]

@@ -147,7 +147,7 @@ async def _download(of: Bin, manifest: Manifest, files: Path, progress: Progress
             progress(done, total)
 
     distinct = {file.sha256: file for file in manifest.objects}
-    await together(PARALLEL, (one(file) for file in distinct.values()))
+    await together(PARALLEL, one, distinct.values())
     return fetched
 
 

@@ -36,6 +36,7 @@ from streams.snapshots.upload import Held, LocalFile, plan_upload
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 PARALLEL = 4
@@ -191,7 +192,7 @@ async def upload(
             if progress is not None:
                 progress(done, size)
 
-        await together(PARALLEL, (put(file) for file in plan.upload))
+        await together(PARALLEL, put, plan.upload)
         sent_files, sent_bytes = sent_files + len(plan.upload), sent_bytes + size
         if not plan.settle:
             break
@@ -231,15 +232,20 @@ async def read_manifest(of: Bin, listed: Listed) -> Manifest:
     return manifest
 
 
-async def together(parallel: int, work: Iterable[Awaitable[T]]) -> list[T]:
-    """Await all, so many at a time; the first error cancels the others, but not their threads."""
+async def together(
+    parallel: int, work: Callable[[Item], Awaitable[T]], items: Iterable[Item]
+) -> list[T]:
+    """Do it for all, so many at a time; the first error cancels the others, but not their threads.
+
+    What is cancelled before its turn never begins.
+    """
     turns = asyncio.Semaphore(parallel)
 
-    async def one(awaitable: Awaitable[T]) -> T:
+    async def one(item: Item) -> T:
         async with turns:
-            return await awaitable
+            return await work(item)
 
-    tasks = [asyncio.ensure_future(one(awaitable)) for awaitable in work]
+    tasks = [asyncio.ensure_future(one(item)) for item in items]
     try:
         return await asyncio.gather(*tasks)
     finally:

@@ -1,7 +1,10 @@
 """Uploads: only what is missing goes up, and only what is whole is taken for a snapshot."""
 
+import asyncio
+import gc
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,13 @@ from streams.core.errors import Failed, ObjectStoreError
 from streams.core.time import HOUR, SECOND
 from streams.ports import ObjectStore
 from streams.runtime import failpoints, positions, snapshots
-from streams.runtime.snapshots import Hashes, list_snapshots, read_manifest, take_checkpoint
+from streams.runtime.snapshots import (
+    Hashes,
+    list_snapshots,
+    read_manifest,
+    take_checkpoint,
+    together,
+)
 from streams.runtime.view import open_database
 from streams.snapshots.garbage import SETTLE
 from streams.snapshots.names import Place, Position
@@ -157,6 +166,28 @@ async def test_whatever_request_fails_nothing_is_committed(
             break
     assert done.committed
     assert requests >= 5
+
+
+async def test_work_that_never_began_is_dropped_without_a_word() -> None:
+    begun = []
+    full = asyncio.Event()
+
+    async def work(number: int) -> None:
+        begun.append(number)
+        if len(begun) == 2:
+            full.set()
+        await asyncio.Event().wait()
+
+    waiting = asyncio.ensure_future(together(2, work, range(5)))
+    await full.wait()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        del waiting
+        gc.collect()
+    assert begun == [0, 1]
+    assert [str(warning.message) for warning in warned] == []
 
 
 async def test_a_damaged_newest_manifest_stops_nobody(folder_worker: Worker) -> None:
