@@ -18,9 +18,8 @@ from streams.runtime.owner import PartitionOwner
 from streams.runtime.snapshots import Bin, list_snapshots, read_manifest
 from streams.runtime.snapshotter import COLLECT_EVERY, Snapshotter
 from streams.runtime.store import PartitionStore
-from streams.settings import Settings
 from streams.snapshots.garbage import COMMIT_WITHIN, GRACE, SLACK
-from streams.snapshots.names import Place, Position
+from streams.snapshots.names import Position
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +40,11 @@ class ErasedBucket:
 
     def __init__(
         self,
-        settings: Settings,
         into: Bin,
         archiver: Archiver,
         snapshotter: Snapshotter,
         now: Callable[[], int],
     ) -> None:
-        self._settings = settings
         self._into = into
         self._archiver = archiver
         self._snapshotter = snapshotter
@@ -81,7 +78,7 @@ class ErasedBucket:
         # What is archived from here on is without it.
         if await self._archiver.one(owner) is None:
             return None
-        found = await clean(self._into, self._place(owner), without_erased(store.reader))
+        found = await clean(self._into, owner.place, without_erased(store.reader))
         if found.damaged:
             log.warning("nobody knows what is in %s", ", ".join(found.damaged))
             return None
@@ -112,7 +109,7 @@ class ErasedBucket:
         began = self._now()
         if (await self._snapshotter.one(owner)).error is not None:
             return None
-        newest = (await list_snapshots(self._into, self._place(owner)))[-1]
+        newest = (await list_snapshots(self._into, owner.place))[-1]
         if (await read_manifest(self._into, newest)).created_at < began:
             return None  # nothing was folded since: it is of the files before
         by = began + RETIRE_AFTER + GRACE + COLLECT_EVERY
@@ -123,7 +120,7 @@ class ErasedBucket:
         """Retire snapshots before these marks; when what is left was written."""
         incarnation, offset, _ = max(mark.upto for mark in due)
         before = Position(incarnation, offset)
-        listed = await list_snapshots(self._into, self._place(owner))
+        listed = await list_snapshots(self._into, owner.place)
         old = [one for one in listed if one.position < before]
         if old and len(old) == len(listed):
             return [0]  # somebody has taken the newer ones away: these are needed
@@ -132,6 +129,3 @@ class ErasedBucket:
             reach("erase.retired")
         # Their files go with the next collection.
         return await unnamed(self._into)
-
-    def _place(self, owner: PartitionOwner) -> Place:
-        return Place(self._settings.group, *owner.tp)

@@ -113,7 +113,7 @@ class FoldRole:
                 self._archiver,
                 files.compact_again,
             )
-            bucket = ErasedBucket(settings, snapshots, self._archiver, self.snapshotter, _now)
+            bucket = ErasedBucket(snapshots, self._archiver, self.snapshotter, _now)
         self._eraser = Eraser(
             settings,
             lambda: list(self.owners.values()),

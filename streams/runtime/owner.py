@@ -113,6 +113,11 @@ class PartitionOwner(PartitionReader):
         return f"{self.host.job.topic}-{self.partition}"
 
     @property
+    def place(self) -> Place:
+        """Where its snapshots and its archive are filed."""
+        return Place(self.host.settings.group, self.host.job.topic, self.partition)
+
+    @property
     def changelog_incarnation(self) -> int:
         """Of the changelog that the state's position is of."""
         return self._changelog.incarnation
@@ -198,7 +203,7 @@ class PartitionOwner(PartitionReader):
                 await self._read_changelog(),
                 host.folder / self.name,
                 host.snapshots,
-                Place(host.settings.group, job.topic, self.partition),
+                self.place,
                 time.time_ns() // 1000 - host.settings.log_retention_hours * HOUR,
                 Base(host.inquiry, producer, job),
                 self._distrusted,

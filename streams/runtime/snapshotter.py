@@ -24,7 +24,6 @@ from streams.runtime.snapshots import Bin, Hashes, list_snapshots, upload
 from streams.runtime.turns import Turns
 from streams.settings import Settings
 from streams.snapshots.manifest import Manifest
-from streams.snapshots.names import Place
 
 log = logging.getLogger(__name__)
 
@@ -143,9 +142,8 @@ class Snapshotter:
 
     async def _found(self, owner: PartitionOwner) -> _Last | None:
         """Return what an earlier owner left: of a state that has not changed since, it will do."""
-        place = Place(self._settings.group, *owner.tp)
         try:
-            listed = await list_snapshots(self._into, place)
+            listed = await list_snapshots(self._into, owner.place)
         except (StreamsError, OSError) as error:
             log.warning("snapshots of %s[%d] can't be listed: %s", *owner.tp, error)
             return None

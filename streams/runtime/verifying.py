@@ -117,9 +117,8 @@ class Verifier:
             await asyncio.to_thread(store.db.flush)
             found = [await asyncio.to_thread(self._files, owner, find)]
             if self._into is not None:
-                place = Place(self._settings.group, *owner.tp)
-                found.append(await self._snapshots(self._into, place, find))
-                found.append(await self._archive(self._into, place, find))
+                found.append(await self._snapshots(self._into, owner.place, find))
+                found.append(await self._archive(self._into, owner.place, find))
             for topic in await contents.content_topics(self._settings, owner.partition):
                 found.append(await self._topic(topic, find))
         return found

@@ -78,6 +78,7 @@ class World:
         self.owner = SimpleNamespace(
             tp=self.tp,
             name=name,
+            place=self.place,
             partition=PARTITION,
             state="running",
             store=store,
@@ -99,7 +100,7 @@ class World:
             self.now,
             files,
             ErasedTopics(self.settings, self.inquiry, archiver, self.now),
-            ErasedBucket(self.settings, self.bin, archiver, self.snapshotter, self.now),
+            ErasedBucket(self.bin, archiver, self.snapshotter, self.now),
         )
 
     async def close(self) -> None:

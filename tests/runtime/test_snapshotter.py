@@ -16,6 +16,7 @@ from streams.runtime.snapshots import Bin, list_snapshots, take_checkpoint
 from streams.runtime.snapshotter import Snapshotter
 from streams.runtime.view import DatabaseReader, open_database
 from streams.settings import Settings
+from streams.snapshots.names import Place
 
 from .snapshot_bins import LAYOUT, write
 
@@ -59,7 +60,13 @@ class World:
         self.stores = [Store(folder / str(number)) for number in range(2)]
         self.bin = Bin(FolderStore(folder / "bucket"), LAYOUT)
         owners: Any = [
-            SimpleNamespace(tp=TP("log", n), name=f"log-{n}", changelog_incarnation=0, store=store)
+            SimpleNamespace(
+                tp=TP("log", n),
+                name=f"log-{n}",
+                place=Place("g", "log", n),
+                changelog_incarnation=0,
+                store=store,
+            )
             for n, store in enumerate(self.stores)
         ]
         self._owners = owners
